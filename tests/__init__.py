@@ -1,0 +1,1 @@
+"""The tests mirror the tree; the one package file is this, so that every test can say `from tests.support import ...`."""

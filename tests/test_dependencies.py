@@ -1,0 +1,163 @@
+"""Which module may import which: arrows point one way, and what is imported is declared."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# From the ground up. A module imports from the lines below its own, and from its own package; neighbours on one line
+# do not see each other. A new top-level module must be given its place here.
+ORDER: tuple[tuple[str, ...], ...] = (
+    ("specs", "kernels"),
+    ("preprocessing", "zoo", "convolution", "normalization"),
+    ("layers",),
+    ("attention", "stems", "blocks"),
+    ("model",),
+    ("weights", "quantization", "pyramid", "folding", "profiling"),
+    ("constructors",),
+    ("training", "export"),
+    ("__init__",),
+    ("cli",),
+)
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Dotted name (without the leading `kres.`) and file of every module, those behind the links too."""
+    found = []
+    for folder, prefix in ((ROOT / "kres", ()), (ROOT / "training", ("training",)), (ROOT / "export", ("export",))):
+        for path in sorted(folder.rglob("*.py")):
+            if prefix == () and path.relative_to(folder).parts[0] in ("training", "export"):
+                continue
+            parts = (*prefix, *path.relative_to(folder).with_suffix("").parts)
+            found.append((".".join(parts), path))
+    return found
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of everything that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def part(name: str) -> str:
+    """The part of kres that an imported dotted name belongs to: `kres.zoo.resnet.ROWS` -> `zoo`."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in RANK else "__init__"
+
+
+def arrows_that_point_up(name: str, path: Path) -> list[str]:
+    own = name.split(".")[0]
+    wrong = []
+    for line, imported in imports(path):
+        if imported.split(".")[0] != "kres" or imported == "kres.__version__":
+            continue
+        target = part(imported)
+        if target != own and RANK[target] >= RANK[own]:
+            wrong.append(f"{name}, line {line}: {own} may not import {imported}")
+    return wrong
+
+
+def test_every_part_has_its_place() -> None:
+    parts = {name.split(".")[0] for name, _ in modules()}
+    assert {"specs", "training", "export", "cli"} <= parts
+    assert parts <= set(RANK), f"not in ORDER: {sorted(parts - set(RANK))}"
+
+
+def test_arrows_point_one_way() -> None:
+    wrong = [line for name, path in modules() for line in arrows_that_point_up(name, path)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        ("training.loop", "from kres.export import tflite"),
+        ("export.tflite", "def f():\n    import kres.training.data"),
+        ("specs", "from kres import zoo"),
+        ("layers", "import kres"),
+        ("training.loop", "from kres.cli import app"),
+    ],
+)
+def test_a_wrong_arrow_is_found(name: str, statement: str, tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(statement)
+    assert len(arrows_that_point_up(name, path)) == 1
+
+
+def declared() -> set[str]:
+    """Names of the distributions in pyproject.toml: what kres needs, and the optional `torch`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = project["dependencies"] + project["optional-dependencies"]["torch"]
+    return {canonical(re.split(r"[\s\[<>=!~;]", requirement)[0]) for requirement in requirements}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_import_is_declared() -> None:
+    distributions = packages_distributions() | {"torch": ["torch"]}
+    missing = []
+    for name, path in modules():
+        for line, imported in imports(path):
+            top = imported.split(".")[0]
+            if top == "kres" or top in sys.stdlib_module_names:
+                continue
+            providers = {canonical(provider) for provider in distributions.get(top, [top])}
+            if not providers & declared():
+                missing.append(f"{name}, line {line}: {imported}, which pyproject.toml does not declare")
+    assert not missing, "\n".join(missing)
+
+
+def loaded_by(statement: str, *, backend: str) -> set[str]:
+    """The modules that a new interpreter holds after a statement."""
+    script = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    return set(json.loads(process.stdout.splitlines()[-1]))
+
+
+# Keras's own NumPy backend: the one that is there without another framework.
+@pytest.mark.parametrize("backend", ["tensorflow", "numpy"])
+def test_importing_kres_loads_no_framework_that_keras_does_not(backend: str) -> None:
+    keras_alone = {name.split(".")[0] for name in loaded_by("import keras", backend=backend)}
+    kres = loaded_by("import kres", backend=backend)
+    heavy = {"tensorflow", "torch", "jax", "tensorflow_datasets", "ai_edge_litert", "matplotlib", "sklearn"}
+    added = ({name.split(".")[0] for name in kres} & heavy) - keras_alone
+    assert not added
+    assert not {name for name in kres if name.startswith(("kres.training", "kres.export", "kres.cli"))}
+
+
+def test_the_stages_load_on_first_use() -> None:
+    loaded = loaded_by("import kres\nkres.training\nkres.export", backend="tensorflow")
+    assert {"kres.training", "kres.export"} <= loaded
+    assert not {"training", "export"} & loaded
+
+
+@pytest.mark.parametrize("stage", ["training", "export"])
+def test_a_stage_refuses_its_bare_name(stage: str) -> None:
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {stage}"
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert process.returncode != 0
+    assert f"imported as kres.{stage}" in process.stderr

@@ -1,0 +1,27 @@
+"""SavedModel and TFLite files from a trained model, and the proof that they compute the same thing."""
+
+if __name__ != "kres.export":
+    raise ImportError(f"this package is imported as kres.export, not as {__name__}")
+
+from kres.export.artifacts import RejectedError, export_all, saved_model, tflite
+from kres.export.benchmarking import Timing, benchmark
+from kres.export.formats import FORMATS, Format, Tolerance
+from kres.export.session import ArtifactError
+from kres.export.verification import Reference, Report, reference, verify
+
+__all__ = [
+    "FORMATS",
+    "ArtifactError",
+    "Format",
+    "Reference",
+    "RejectedError",
+    "Report",
+    "Timing",
+    "Tolerance",
+    "benchmark",
+    "export_all",
+    "reference",
+    "saved_model",
+    "tflite",
+    "verify",
+]

@@ -1,0 +1,63 @@
+"""Latency, size and memory of an artifact, measured in a process of its own."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kres.export.inspection import artifact_format
+from kres.export.session import command, environment, failure
+from kres.export.verification import size
+
+RUNS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Milliseconds of one image at batch 1: median and quartiles of `runs`; `peak_bytes` is the memory it took at most."""
+
+    path: str
+    format: str
+    threads: int
+    runs: int
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    size_bytes: int
+    peak_bytes: int | None
+
+
+def benchmark(path: str | Path, threads: int = 2, *, runs: int = RUNS) -> Timing:
+    """Time an artifact on seeded random input after a warm-up, a TFLite file with XNNPACK.
+
+    Compare timings of one run on one machine alone. Raises ArtifactError for what cannot be run, ValueError for fewer
+    than one thread or run.
+    """
+    if threads < 1 or runs < 1:
+        raise ValueError(f"threads and runs must be at least 1. Received: threads={threads}, runs={runs}")
+    path = Path(path)
+    name = artifact_format(path)
+    arguments = command(path, threads=threads, runtime="ai_edge_litert", python=sys.executable)
+    with tempfile.TemporaryFile() as errors:
+        done = subprocess.run(
+            [*arguments, "--measure", str(runs)], stdout=subprocess.PIPE, stderr=errors, env=environment()
+        )
+        if done.returncode:
+            raise failure(path, done.returncode, errors)
+    result = json.loads(done.stdout)
+    low, median, high = np.percentile(result["times_ms"], (25, 50, 75))
+    return Timing(
+        path=str(path),
+        format=name,
+        threads=threads,
+        runs=runs,
+        median_ms=float(median),
+        low_ms=float(low),
+        high_ms=float(high),
+        size_bytes=size(path),
+        peak_bytes=result["peak_bytes"],
+    )

@@ -1,0 +1,61 @@
+"""Images and labels from an array, an iterable or a tf.data dataset, in the form that a model takes them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+Images = np.ndarray | Iterable[Any]
+
+
+def collect(
+    images: Images, shape: tuple[int, ...], *, limit: int | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Gather at most `limit` images as float32 (n, h, w, c), in their order, and int labels (n,) where they come along.
+
+    `images` is an array (n, h, w, c), or an iterable or dataset of images (h, w, c), of batches (b, h, w, c), or of
+    pairs of those and labels: class indices, or one score a class. Raises ValueError for other shapes than `shape`
+    (h, w, c), integers (images must be normalised, as the model takes them), values that are not finite, or no image.
+    """
+    blocks, labels, count = [], [], 0
+    for block, block_labels in _blocks(images):
+        if block.ndim == len(shape):
+            block = block[None]
+            block_labels = None if block_labels is None else block_labels[None]
+        _check(block, shape)
+        room = len(block) if limit is None else min(limit - count, len(block))
+        blocks.append(block[:room].astype(np.float32))
+        if block_labels is not None:
+            labels.append(_indices(block_labels[:room]))
+        count += room
+        if count == limit:
+            break
+    if not count:
+        raise ValueError("at least one image is needed. Received: none")
+    if labels and sum(map(len, labels)) != count:
+        raise ValueError("every image needs one label, or none has one")
+    return np.concatenate(blocks), np.concatenate(labels) if labels else None
+
+
+def _blocks(images: Images) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    if isinstance(images, np.ndarray):
+        yield images, None
+        return
+    for element in images:
+        if isinstance(element, tuple | list):
+            yield np.asarray(element[0]), np.asarray(element[1])
+        else:
+            yield np.asarray(element), None
+
+
+def _check(block: np.ndarray, shape: tuple[int, ...]) -> None:
+    if block.shape[1:] != shape:
+        raise ValueError(f"images must have the shape (n, {', '.join(map(str, shape))}). Received: {block.shape}")
+    if block.dtype.kind != "f":
+        raise ValueError(f"images must be normalised floats, as model.preprocess gives them. Received: {block.dtype}")
+    if not np.isfinite(block).all():
+        raise ValueError("images must be finite. Received: NaN or infinite values")
+
+
+def _indices(labels: np.ndarray) -> np.ndarray:
+    return labels.argmax(-1) if labels.ndim == 2 else labels.astype(np.int64)

@@ -1,0 +1,78 @@
+"""What a TFLite file says about itself: its format and its operators, read from the flatbuffer without running it."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kres.export.session import ArtifactError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """Format, number of nodes an operator, and the operators' versions, which say what runtime a file needs."""
+
+    format: str
+    operators: Counter[str]
+    versions: dict[str, int]
+
+
+def artifact_format(path: str | Path) -> str:
+    """Name an artifact's format from what it holds, never from its file name; raises ArtifactError for a foreign one."""
+    path = Path(path)
+    if not path.exists():
+        raise ArtifactError(f"no such artifact. Received: {path}")
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return "saved_model"
+        raise ArtifactError(f"a directory is an artifact when it holds a saved_model.pb. Received: {path}")
+    return inspect(path).format
+
+
+def inspect(path: str | Path) -> Inspection:
+    """Read format and operators of a TFLite file; raises ArtifactError when it is damaged or is no TFLite file."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = Path(path).read_bytes()
+    if content[4:8] != b"TFL3":
+        raise ArtifactError(f"a TFLite file carries the mark TFL3, and this one does not. Received: {path}")
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        graph = model.subgraphs[0]
+        codes = [_operator(code) for code in model.operatorCodes]
+        return Inspection(
+            format=_format(model, graph),
+            operators=Counter(codes[node.opcodeIndex] for node in graph.operators),
+            versions={name: code.version for name, code in zip(codes, model.operatorCodes, strict=True)},
+        )
+    # Offsets of damaged bytes lead anywhere, so the flatbuffer reader fails in many ways.
+    except Exception as error:
+        raise ArtifactError(f"a damaged TFLite file: {error}. Received: {path}") from error
+
+
+@cache
+def _names() -> dict[int, str]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    return {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+
+
+def _operator(code) -> str:
+    # Codes below 127 stand in the older field, and an older writer fills that one alone.
+    return code.customCode.decode() if code.customCode else _names()[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def _format(model, graph) -> str:
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    constants, activations = set(), set()
+    for tensor in graph.tensors:
+        data = model.buffers[tensor.buffer].data
+        (activations if data is None or len(data) == 0 else constants).add(tensor.type)
+    if TensorType.INT16 in activations:
+        raise ValueError("int16 activations are of no known format")
+    if TensorType.INT8 in activations:
+        return "int8"
+    if TensorType.INT8 in constants:
+        return "dynamic"
+    return "float16" if TensorType.FLOAT16 in constants else "float32"

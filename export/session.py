@@ -1,0 +1,95 @@
+"""The caller's side of `runner.py`: an artifact that runs in another process and answers images."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+RUNNER = Path(__file__).with_name("runner.py")
+
+
+class ArtifactError(ValueError):
+    """An artifact that is missing, damaged, foreign, or that its interpreter cannot run."""
+
+
+class Session:
+    """One artifact in a process of its own: `input` and `output` describe it, `answer` runs it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], path: Path, errors: IO[bytes]) -> None:
+        self._process, self._path, self._errors = process, path, errors
+        description = json.loads(self._read(line=True))
+        self.input: dict[str, Any] = description["input"]
+        self.output: dict[str, Any] = description["output"]
+
+    def answer(self, image: np.ndarray) -> np.ndarray:
+        """Give the float32 output for one normalised image (h, w, c); the batch axis of both is left out."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(np.ascontiguousarray(image, np.float32).tobytes())
+            self._process.stdin.flush()
+        except OSError as error:
+            raise self._failure() from error
+        shape = self.output["shape"][1:]
+        return np.frombuffer(self._read(size=4 * int(np.prod(shape))), np.float32).reshape(shape)
+
+    def _read(self, *, size: int = 0, line: bool = False) -> bytes:
+        assert self._process.stdout is not None
+        block = self._process.stdout.readline() if line else self._process.stdout.read(size)
+        if (line and not block) or (not line and len(block) < size):
+            raise self._failure()
+        return block
+
+    def _failure(self) -> ArtifactError:
+        return failure(self._path, self._process.wait(), self._errors)
+
+
+def failure(path: Path, code: int, errors: IO[bytes]) -> ArtifactError:
+    """Say in words how the runner's process ended."""
+    errors.seek(0)
+    lines = [line for line in errors.read().decode(errors="replace").splitlines() if line.strip()]
+    if code < 0:
+        reason = f"the interpreter crashed with {signal.Signals(-code).name}"
+    else:
+        reason = lines[-1].strip() if lines else f"the interpreter ended with exit code {code}"
+    return ArtifactError(f"an artifact must run in its interpreter, and this one does not: {reason}. Received: {path}")
+
+
+def command(path: Path, *, threads: int, runtime: str, python: str) -> list[str]:
+    """Give the command line that opens `path`, or raise ArtifactError where there is nothing to open."""
+    if not path.exists():
+        raise ArtifactError(f"no such artifact. Received: {path}")
+    # By its path, not as a module: `kres` itself would import Keras first, and an old runtime's Python has no kres.
+    return [python, str(RUNNER), str(path), "--threads", str(threads), "--runtime", runtime]
+
+
+def environment() -> dict[str, str]:
+    """Give this process's environment without the notes that TensorFlow prints as it starts."""
+    return {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+
+
+@contextmanager
+def opened(
+    path: str | Path, *, threads: int = 2, runtime: str = "ai_edge_litert", python: str = sys.executable
+) -> Iterator[Session]:
+    """Open an artifact in another process; raises ArtifactError when it cannot be opened, or dies as it runs.
+
+    `runtime` is the package that holds the interpreter (`ai_edge_litert`, `tflite_runtime`), `python` a Python that has it.
+    """
+    arguments = command(Path(path), threads=threads, runtime=runtime, python=python)
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment()
+        )
+        try:
+            yield Session(process, Path(path), errors)
+        finally:
+            process.kill()
+            process.communicate()

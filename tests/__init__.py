@@ -1,1 +1,1 @@
-"""The tests mirror the tree; the one package file is this, so that every test can say `from tests.support import ...`."""
+"""The tests mirror the tree. This is the one package file: with it every test can import tests.support."""

@@ -161,7 +161,7 @@ def check_path(path: str | Path, name: str) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise NotADirectoryError(f"an artifact needs an existing directory. Received: {path.parent}")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
+    if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(f"an artifact needs a directory that can be written. Received: {path.parent}")
     if name != "saved_model" and path.is_dir():
         raise IsADirectoryError(f"a TFLite file cannot replace a directory. Received: {path}")

@@ -20,7 +20,7 @@ def check_model(model: keras.Model) -> None:
         received = tuple(model.inputs[0].shape)
         raise ValueError(f"export needs a fixed image size: build with input_shape=(h, w, c). Received: {received}")
     for variable in model.variables:
-        if not np.isfinite(keras.ops.convert_to_numpy(variable).astype(np.float32)).all():
+        if not np.isfinite(variable.value.numpy().astype(np.float32)).all():
             raise ValueError(f"export needs finite weights. Received: NaN or infinity in {variable.path}")
 
 

@@ -1,5 +1,7 @@
 """A small residual network with lively norms, and images for it; a model in one step of training from ready."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
@@ -35,6 +37,12 @@ def residual_net(*, activation: str | None = "softmax", seed: int = 0) -> keras.
             fan_in = np.prod(variable.shape[:-1])
             variable.assign(rng.normal(0, (2 / fan_in) ** 0.5, variable.shape))
     return model
+
+
+@pytest.fixture(scope="session")
+def build_net() -> Callable[..., keras.Model]:
+    """The network's builder."""
+    return residual_net
 
 
 @pytest.fixture(scope="session")

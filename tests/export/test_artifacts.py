@@ -1,0 +1,251 @@
+"""Every format is written, run and judged; what breaks its tolerance never gets its final name."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from kres import export
+from kres.export import conversion, formats
+from kres.export.artifacts import RejectedError, move
+from kres.export.inspection import artifact_format, inspect
+from kres.export.session import opened
+
+QUANTIZATIONS = {"float32": None, "float16": "float16", "dynamic": "dynamic", "int8": "int8"}
+
+
+@pytest.fixture(scope="module")
+def artifacts(model, images, tmp_path_factory):
+    """One artifact a format, and its report."""
+    directory = tmp_path_factory.mktemp("artifacts")
+    expected = export.reference(model, images)
+    reports = export.export_all(model, directory, list(export.FORMATS), expected=expected, calibration=images)
+    return {report.format: report for report in reports}
+
+
+@pytest.mark.parametrize("name", export.FORMATS)
+def test_each_format_passes_and_is_what_it_says(artifacts, name):
+    report = artifacts[name]
+    assert report.passed and not report.reason
+    assert artifact_format(report.path) == name
+    assert report.path.endswith(export.FORMATS[name].suffix)
+    assert not os.path.exists(f"{report.path}.rejected")
+
+
+def test_no_temporary_name_stays(artifacts):
+    directory = os.path.dirname(artifacts["float32"].path)
+    assert sorted(os.listdir(directory)) == sorted(os.path.basename(report.path) for report in artifacts.values())
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8"])
+def test_batch_norm_is_folded_and_only_residual_additions_stay(artifacts, name):
+    operators = inspect(artifacts[name].path).operators
+    assert operators["MUL"] == 0
+    assert operators["ADD"] == 2
+    assert operators["CONV_2D"] == 7
+
+
+def test_dense_layers_stay_readable_for_an_older_runtime(artifacts):
+    # tflite-runtime 2.14 knows FULLY_CONNECTED up to version 9.
+    assert inspect(artifacts["dynamic"].path).versions["FULLY_CONNECTED"] <= 9
+
+
+def test_sizes_shrink_with_the_weights(artifacts):
+    size = {name: report.size_bytes for name, report in artifacts.items()}
+    assert size["float32"] > size["float16"] > size["dynamic"]
+    assert size["float16"] > size["int8"]
+
+
+def test_saved_model_takes_any_batch(artifacts, model, images):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(artifacts["saved_model"].path)
+    answer = loaded.signatures["serving_default"](image=images[:3])["output"]
+    # The same kernels in another graph: float32 rounding alone.
+    np.testing.assert_allclose(answer, model(images[:3]), atol=1e-6)
+
+
+@pytest.mark.parametrize("io", ["int8", "uint8"])
+def test_full_integer_input_and_output(model, images, tmp_path, io):
+    report = export.tflite(model, tmp_path / "m.tflite", quantization="int8", calibration=images, io=io)
+    assert report.passed and report.format == "int8"
+    with opened(report.path) as session:
+        assert session.input["dtype"] == session.output["dtype"] == io
+
+
+def test_calibration_is_deterministic(model, images, tmp_path):
+    import tensorflow as tf
+
+    for name, calibration in {"a": images, "b": iter(images), "c": tf.data.Dataset.from_tensor_slices(images)}.items():
+        export.tflite(model, tmp_path / name, quantization="int8", calibration=calibration, images=images)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_mixed_precision_is_rebuilt_in_float32(build_net, images, tmp_path):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = build_net()
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert any(layer.compute_dtype == "bfloat16" for layer in mixed.layers)
+    for path in (tmp_path / "m.tflite", tmp_path / "m"):
+        write = export.tflite if path.suffix else export.saved_model
+        assert write(mixed, path, images=images).max_difference < 1e-5
+
+
+def test_rejected_artifact_keeps_its_final_name_free(model, images, tmp_path, monkeypatch):
+    """A converter that writes other weights than the model has, as one that lies does."""
+
+    def lying(model, path, options):
+        liar = keras.models.clone_model(model)
+        path.write_bytes(conversion.convert(conversion.converter(liar)))
+
+    row = formats.Format(write=lying, suffix=".float32.tflite", tolerance=formats.FORMATS["float32"].tolerance)
+    monkeypatch.setitem(formats.FORMATS, "float32", row)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(b"an earlier artifact")
+    with pytest.raises(RejectedError, match="logits differ"):
+        export.tflite(model, path, images=images)
+    assert path.read_bytes() == b"an earlier artifact"
+    assert artifact_format(tmp_path / "m.tflite.rejected") == "float32"
+    report = json.loads((tmp_path / "m.tflite.rejected.json").read_text())
+    assert report["passed"] is False and "logits differ" in report["reason"]
+    assert sorted(os.listdir(tmp_path)) == ["m.tflite", "m.tflite.rejected", "m.tflite.rejected.json"]
+
+    monkeypatch.undo()
+    export.tflite(model, path, images=images)
+    assert os.listdir(tmp_path) == ["m.tflite"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no flatbuffer at all"])
+def test_unreadable_artifact_is_rejected(model, images, tmp_path, monkeypatch, content):
+    row = formats.Format(
+        write=lambda model, path, options: path.write_bytes(content), suffix="", tolerance=formats.Tolerance()
+    )
+    monkeypatch.setitem(formats.FORMATS, "float32", row)
+    with pytest.raises(RejectedError, match="TFL3"):
+        export.tflite(model, tmp_path / "m.tflite", images=images)
+    assert not (tmp_path / "m.tflite").exists()
+
+
+def test_one_rejected_format_stops_no_other(model, images, tmp_path, monkeypatch):
+    strict = formats.Tolerance(relative=0.0)
+    row = formats.Format(write=formats.float16, suffix=".float16.tflite", tolerance=strict)
+    monkeypatch.setitem(formats.FORMATS, "float16", row)
+    expected = export.reference(model, images)
+    reports = export.export_all(model, tmp_path, ["float16", "float32"], expected=expected)
+    assert [report.passed for report in reports] == [False, True]
+    assert (tmp_path / "model.float32.tflite").exists() and not (tmp_path / "model.float16.tflite").exists()
+
+
+def test_unsupported_layer_is_named(tmp_path):
+    @keras.saving.register_keras_serializable("kres_tests")
+    class Determinant(keras.layers.Layer):
+        def call(self, x):
+            import tensorflow as tf
+
+            return tf.linalg.det(tf.tile(x[..., None], (1, 1, 1, 1, x.shape[-1])))
+
+    image = keras.Input((4, 4, 3))
+    model = keras.Model(image, keras.layers.Flatten()(Determinant(name="odd_one")(image)))
+    with pytest.raises(ValueError, match=r"tf\.MatrixDeterminant at .*odd_one"):
+        export.tflite(model, tmp_path / "m.tflite")
+    assert not os.listdir(tmp_path)
+
+
+def test_arguments_that_cannot_be(model, images, tmp_path):
+    path = tmp_path / "m.tflite"
+    with pytest.raises(ValueError, match="Did you mean 'float16'"):
+        export.tflite(model, path, quantization="float_16")
+    with pytest.raises(ValueError, match="pass calibration=images"):
+        export.tflite(model, path, quantization="int8")
+    with pytest.raises(ValueError, match="int8 alone"):
+        export.tflite(model, path, quantization="float16", calibration=images)
+    with pytest.raises(ValueError, match="io must be one of"):
+        export.tflite(model, path, io="uint8")
+    with pytest.raises(ValueError, match=r"must have the shape \(n, 16, 16, 3\)"):
+        export.tflite(model, path, quantization="int8", calibration=images[:, :8])
+    with pytest.raises(ValueError, match="normalised floats"):
+        export.tflite(model, path, quantization="int8", calibration=images.astype(np.uint8))
+    with pytest.raises(ValueError, match="Did you mean 'dynamic'"):
+        export.export_all(model, tmp_path, ["dinamic"])
+    assert not os.listdir(tmp_path)
+
+
+def test_paths_that_cannot_be(model, images, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis.txt").write_text("mine")
+    with pytest.raises(IsADirectoryError):
+        export.tflite(model, tmp_path / "folder", images=images)
+    with pytest.raises(FileExistsError):
+        export.saved_model(model, tmp_path / "folder", images=images)
+    with pytest.raises(NotADirectoryError):
+        export.tflite(model, tmp_path / "folder" / "thesis.txt" / "m.tflite", images=images)
+    with pytest.raises(NotADirectoryError):
+        export.tflite(model, tmp_path / "missing" / "m.tflite", images=images)
+    assert (tmp_path / "folder" / "thesis.txt").read_text() == "mine"
+
+
+def test_directory_without_permission(model, images, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    user = os.geteuid()
+    # Root may write anywhere, and containers run as root.
+    for directory in (tmp_path, *tmp_path.parents[:2]):
+        os.chmod(directory, 0o755)
+    if user == 0:
+        os.setegid(65534)
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match="can be written"):
+            export.tflite(model, closed / "m.tflite", images=images)
+    finally:
+        if user == 0:
+            os.seteuid(0)
+            os.setegid(0)
+
+
+def test_models_that_cannot_be(tmp_path, build_net):
+    layers = keras.layers
+    image = keras.Input((None, None, 3))
+    unsized = keras.Model(image, layers.GlobalAveragePooling2D()(image))
+    with pytest.raises(ValueError, match="fixed image size"):
+        export.tflite(unsized, tmp_path / "m.tflite")
+    pair = [keras.Input((4, 4, 3)), keras.Input((4, 4, 3))]
+    with pytest.raises(ValueError, match="2 inputs"):
+        export.tflite(keras.Model(pair, layers.Add()(pair)), tmp_path / "m.tflite")
+    broken = build_net()
+    broken.get_layer("stem_conv").kernel.assign(np.full(broken.get_layer("stem_conv").kernel.shape, np.nan))
+    with pytest.raises(ValueError, match=r"NaN or infinity in .*stem_conv"):
+        export.tflite(broken, tmp_path / "m.tflite")
+    assert not os.listdir(tmp_path)
+
+
+def test_saved_model_replaces_a_saved_model(model, images, tmp_path):
+    for _ in range(2):
+        export.saved_model(model, tmp_path / "m", images=images)
+    assert os.listdir(tmp_path) == ["m"]
+
+
+def test_failed_move_of_a_directory_gives_the_old_one_back(tmp_path, monkeypatch):
+    source, target = tmp_path / "scratch" / "m", tmp_path / "m"
+    for directory, content in ((source, "new"), (target, "old")):
+        directory.mkdir(parents=True)
+        (directory / "file").write_text(content)
+    rename = os.rename
+
+    def full_disk(old, new):
+        if old == source:
+            raise OSError("No space left on device")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        move(source, target)
+    assert (target / "file").read_text() == "old"
+    monkeypatch.undo()
+    move(source, target)
+    assert (target / "file").read_text() == "new"

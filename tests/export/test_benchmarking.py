@@ -1,0 +1,25 @@
+"""A benchmark opens the artifact in another process and reports positive, ordered figures."""
+
+import pytest
+
+from kres import export
+
+
+@pytest.mark.parametrize("name", ["float32", "saved_model"])
+def test_benchmark(model, images, tmp_path, name):
+    path = tmp_path / "artifact"
+    (export.tflite if name == "float32" else export.saved_model)(model, path, images=images)
+    timing = export.benchmark(path, threads=1, runs=5)
+    assert timing.format == name and timing.runs == 5 and timing.threads == 1
+    assert 0 < timing.low_ms <= timing.median_ms <= timing.high_ms
+    assert timing.size_bytes > 1000
+
+
+def test_bad_input(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(b"\0\0\0\0TFL3" + b"\xff" * 64)
+    with pytest.raises(export.ArtifactError):
+        export.benchmark(tmp_path / "m.tflite")
+    with pytest.raises(ValueError, match="at least 1"):
+        export.benchmark(tmp_path / "m.tflite", threads=0)
+    with pytest.raises(export.ArtifactError, match="no such"):
+        export.benchmark(tmp_path / "missing.tflite")

@@ -1,1 +1,1 @@
-"""The tests mirror the tree. This is the one package file: with it every test can import tests.support."""
+"""The tests mirror the tree; each folder is a package, so that tests can share helpers: tests.support, for one."""

@@ -117,7 +117,7 @@ def canonical(name: str) -> str:
 
 
 def test_every_import_is_declared() -> None:
-    distributions = packages_distributions() | {"torch": ["torch"]}
+    distributions = {"torch": ["torch"], **packages_distributions()}
     missing = []
     for name, path in modules():
         for line, imported in imports(path):

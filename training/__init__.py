@@ -1,0 +1,33 @@
+"""Recipes, data, optimisation, checkpoints and evaluation: everything from images to a trained model."""
+
+if __name__ != "kres.training":
+    raise ImportError(f"this package is imported as kres.training, not as {__name__}")
+
+from kres.training import data
+from kres.training.checkpoints import CheckpointError
+from kres.training.evaluation import Evaluation, evaluate
+from kres.training.fitting import Result, fit
+from kres.training.logs import LogRow, read_history
+from kres.training.loop import NotFinite
+from kres.training.models import load_model
+from kres.training.recipes import Recipe, list_recipes, recipe
+from kres.training.signals import Interrupted
+from kres.training.workdir import WorkdirError
+
+__all__ = [
+    "CheckpointError",
+    "Evaluation",
+    "Interrupted",
+    "LogRow",
+    "NotFinite",
+    "Recipe",
+    "Result",
+    "WorkdirError",
+    "data",
+    "evaluate",
+    "fit",
+    "list_recipes",
+    "load_model",
+    "read_history",
+    "recipe",
+]

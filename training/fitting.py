@@ -1,0 +1,159 @@
+"""A whole run, from a recipe and a data source to an evaluated model on disk."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kres.training import distribution
+from kres.training.checkpoints import CheckpointError
+from kres.training.data import Source, load
+from kres.training.evaluation import Evaluator
+from kres.training.logs import LogRow, read_history
+from kres.training.loop import Loop, NotFinite
+from kres.training.models import preprocess_of, with_softmax
+from kres.training.recipes import Recipe
+from kres.training.recipes import recipe as find_recipe
+from kres.training.signals import Interrupted, StopRequest
+from kres.training.workdir import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    MODEL,
+    RUNNING,
+    describe_data,
+    open_workdir,
+    write_atomically,
+    write_run,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a finished run left in `workdir`: `accuracy` (0..1) over the `n_images` test images, training `seconds`."""
+
+    workdir: Path
+    recipe: str
+    data: str
+    seed: int
+    accuracy: float
+    n_images: int
+    n_corrupt: int
+    steps: int
+    seconds: float
+    history: tuple[LogRow, ...]
+
+    @property
+    def model_path(self) -> Path:
+        """The trained model, which ends in probabilities and knows its preprocessing."""
+        return self.workdir / MODEL
+
+
+def fit(
+    recipe: str | Recipe,
+    *,
+    data: str | Path | Source,
+    workdir: str | Path,
+    seed: int = 0,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    strategy: str = "auto",
+    devices: int | None = None,
+    resume: bool = False,
+    on_corrupt: str = "fail",
+    deterministic: bool = False,
+) -> Result:
+    """Train `recipe` on `data` and evaluate it on the test split, with everything kept in `workdir`.
+
+    `steps` squeezes the whole schedule to another length. `resume` goes on from the newest checkpoint (a new workdir is
+    begun, a finished run returns at once). Sets Keras's global seed; `deterministic` turns on TensorFlow's deterministic
+    operations for the process, under which a resumed run on one CPU equals an uninterrupted one bit for bit.
+
+    Raises:
+        ValueError: an argument is not allowed, the data are bad, or (WorkdirError) the workdir holds something else.
+        Interrupted: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
+        NotFinite: the loss or a weight became infinite or NaN.
+        CheckpointError: a checkpoint could not be written or read.
+    """
+    chosen = _resolve(recipe, steps=steps, batch_size=batch_size)
+    workdir = Path(workdir).expanduser()
+    with StopRequest() as stop:
+        devices_strategy = distribution.choose(strategy, devices=devices)
+        distribution.require_divisible(chosen.batch_size, devices_strategy)
+        source = load(data, on_corrupt=on_corrupt)
+        settings = {"recipe": chosen.to_dict(), "data": describe_data(source), "seed": _checked_seed(seed)}
+        found = open_workdir(workdir, settings, resume=resume)
+        if found and found["state"] == FINISHED:
+            logger.info("the run in %s is finished", workdir)
+            return _result(workdir, found["settings"], found["result"])
+        keras.utils.set_random_seed(seed)
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        return _run(chosen, source, workdir, settings, strategy=devices_strategy, stop=stop)
+
+
+def _run(
+    recipe: Recipe,
+    source: Source,
+    workdir: Path,
+    settings: dict[str, Any],
+    *,
+    strategy: tf.distribute.Strategy,
+    stop: StopRequest,
+) -> Result:
+    write_run(workdir, settings, state=RUNNING)
+    try:
+        loop = Loop(recipe, source, workdir, seed=settings["seed"], strategy=strategy)
+        loop.run(stop)
+        final = with_softmax(loop.model, recipe)
+        write_atomically(workdir / MODEL, _saves(final))
+        evaluation = Evaluator(final, preprocess_of(recipe), source)()
+    except Interrupted:
+        write_run(workdir, settings, state=INTERRUPTED)
+        raise
+    except (NotFinite, CheckpointError):
+        write_run(workdir, settings, state=FAILED)
+        raise
+    result = {
+        "accuracy": evaluation.accuracy,
+        "n_images": evaluation.n_images,
+        "n_corrupt": len(source.corrupt),
+        "steps": recipe.steps,
+        "seconds": loop.seconds,
+    }
+    write_run(workdir, settings, state=FINISHED, result=result)
+    return _result(workdir, settings, result)
+
+
+def _saves(model: keras.Model) -> Callable[[Path], None]:
+    return lambda path: model.save(path, overwrite=True)
+
+
+def _result(workdir: Path, settings: dict[str, Any], result: dict[str, Any]) -> Result:
+    return Result(
+        workdir=workdir,
+        recipe=settings["recipe"]["name"],
+        data=settings["data"]["source"],
+        seed=settings["seed"],
+        history=tuple(read_history(workdir)),
+        **result,
+    )
+
+
+def _resolve(recipe: str | Recipe, *, steps: int | None, batch_size: int | None) -> Recipe:
+    chosen = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    if steps is not None:
+        chosen = chosen.with_steps(steps)
+    return chosen if batch_size is None else replace(chosen, batch_size=batch_size)
+
+
+def _checked_seed(seed: int) -> int:
+    if not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise ValueError(f"seed must be an integer in 0..2**31-1. Received: seed={seed!r}")
+    return seed

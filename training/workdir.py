@@ -1,0 +1,117 @@
+"""A run's directory: what it holds, whether a new call may go on with it, and its `run.json`."""
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kres.training.data import Source, Split
+
+RUN = "run.json"
+MODEL = "model.keras"
+RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
+
+
+class WorkdirError(ValueError):
+    """The workdir holds something that this run must not touch."""
+
+
+def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
+    """Make `path` the workdir of a run with `settings`; returns the `run.json` that was there, None for a new run.
+
+    Raises WorkdirError when it holds other things, another run (with the differences), or (without `resume`) this run.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        path.mkdir(parents=True, exist_ok=True)
+        return None
+    if not (path / RUN).is_file():
+        raise WorkdirError(f"a workdir must be new, empty, or hold a run. Received: {path}, which has no {RUN}")
+    run = read_run(path)
+    differences = _differences(run["settings"], settings)
+    if differences:
+        listed = "\n".join(f"  {key}: {old!r} there, {new!r} here" for key, (old, new) in differences.items())
+        raise WorkdirError(f"{path} holds another run. Use its settings or another workdir. They differ in:\n{listed}")
+    if not resume:
+        raise WorkdirError(f"{path} holds this run already ({run['state']}). Resume it, or use another workdir.")
+    return run
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The `run.json` of a workdir; WorkdirError when it is not readable."""
+    try:
+        run = json.loads((path / RUN).read_text())
+        return {"settings": run["settings"], "state": run["state"], **run}
+    except (OSError, ValueError, KeyError) as error:
+        raise WorkdirError(f"{path / RUN} is not readable: {error!r}") from error
+
+
+def write_run(path: Path, settings: dict[str, Any], *, state: str, result: dict[str, Any] | None = None) -> None:
+    """Write `run.json`: the settings, the versions that ran them, the state and (at the end) the result."""
+    versions = {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+    run = {"state": state, "settings": settings, "versions": versions, "result": result}
+    write_atomically(path / RUN, lambda aside: aside.write_text(json.dumps(run, indent=1)))
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a temporary file beside `path` (same suffix), then rename it: the old file stays until then."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(descriptor)
+    aside = Path(name)
+    try:
+        write(aside)
+        aside.chmod(0o666 & ~_umask())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def describe_data(source: Source) -> dict[str, Any]:
+    """What must be the same for a run to go on: classes, counts and a digest of all names and labels."""
+    digest = hashlib.sha256("\n".join(source.class_names).encode())
+    for split in (source.train, source.test):
+        digest.update(_listing(split))
+    return {
+        "source": source.name,
+        "classes": source.classes,
+        "train_images": len(source.train),
+        "test_images": len(source.test),
+        "sha256": digest.hexdigest(),
+    }
+
+
+def _listing(split: Split) -> bytes:
+    return "\n".join(f"{name}\t{label}" for name, label in zip(split.names, split.labels, strict=True)).encode()
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    old, new = _flatten(old), _flatten(new)
+    if old.get("data.sha256") == new.get("data.sha256"):  # the same images by another path
+        old["data.source"] = new["data.source"]
+    keys = sorted({*old, *new})
+    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
+
+
+def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

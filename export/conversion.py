@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+import kres
+
 FLOAT32 = "float32"
 
 
@@ -28,8 +30,9 @@ def float32_twin(model: keras.Model) -> keras.Model:
     """Give the model itself where it computes in float32, else a float32 model with the same weights."""
     if all(layer.compute_dtype == FLOAT32 for layer in model.layers):
         return model
-    if hasattr(model, "spec"):
-        twin = type(model).from_config({**model.get_config(), "dtype": FLOAT32})
+    if isinstance(model, kres.ResNet):
+        policy = keras.dtype_policies.serialize(keras.DTypePolicy(FLOAT32))
+        twin = type(model).from_config({**model.get_config(), "dtype": policy})
     else:
         twin = keras.models.clone_model(
             model, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": FLOAT32})

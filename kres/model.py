@@ -1,0 +1,264 @@
+"""From a Spec to a functional Keras model that knows what it is."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from kres import layers
+from kres.blocks import BRANCHES, ORDERS
+from kres.lookup import spec as look_up_spec
+from kres.preprocessing import PRESETS, Preprocess
+from kres.specs import Spec
+from kres.stems import STEMS
+
+Tensor = Any
+POOLINGS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
+
+
+@keras.saving.register_keras_serializable(package="kres")
+class ResNet(keras.Model):
+    """A functional model that knows its Spec, its options and how images reach it.
+
+    Its config holds those and no layers: a saved model is built again from the Spec, at any depth.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: Tensor,
+        outputs: Tensor,
+        network: str | Spec,
+        preprocess: Preprocess,
+        options: dict[str, Any],
+        name: str,
+    ) -> None:
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.network = network
+        self.preprocess = preprocess
+        self.options = options
+        self.weights_tag: str | None = None
+
+    @property
+    def spec(self) -> Spec:
+        """The row, or the user's own Spec, that this network was built from."""
+        return _resolve(self.network)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """As Keras's, with the optimizer's variables made before: made in the traced step they cost a second trace."""
+        optimizer = getattr(self, "optimizer", None)
+        if optimizer is not None and not optimizer.built:
+            optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
+    def get_config(self) -> dict[str, Any]:
+        """What the network is built from again, as JSON holds it."""
+        return {
+            "network": self.network if isinstance(self.network, str) else self.network.to_dict(),
+            "preprocess": self.preprocess.to_dict(),
+            "weights_tag": self.weights_tag,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+            **self.options,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "ResNet":  # noqa: ARG003
+        """The network that `get_config` described, with fresh weights."""
+        config = dict(config)
+        network = config.pop("network")
+        tag = config.pop("weights_tag")
+        activation = config.pop("classifier_activation")
+        model = build(
+            network if isinstance(network, str) else Spec(**network),
+            preprocess=Preprocess(**config.pop("preprocess")),
+            dtype=keras.dtype_policies.deserialize(config.pop("dtype")),
+            classifier_activation=activation,
+            **config,
+        )
+        model.weights_tag = tag
+        return model
+
+
+def build(
+    network: str | Spec,
+    include_top: bool = True,
+    weights: Any = None,
+    input_tensor: Tensor = None,
+    input_shape: tuple[int | None, ...] | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+    classifier_activation: Any = "softmax",
+    *,
+    zero_init_residual: bool = False,
+    preprocess: Preprocess | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+) -> Any:
+    """A residual network as a functional Keras model, images (n, h, w, c) in, (n, classes) out.
+
+    Args:
+        network: a row of `kres.list_models()`, or a Spec.
+        include_top: whether pooling and classifier follow the last stage.
+        weights: None for fresh ones, or what `kres.load_weights` takes.
+        input_tensor: a symbolic Keras tensor to build on; the result is then an ordinary functional model.
+        input_shape: (h, w, c), where h and w may be None; (s, s, 3) at the row's size with the top, any size without.
+        pooling: without the top, `avg` or `max` to put out (n, c) instead of the last map.
+        classes: None for the published number.
+        classifier_activation: None puts out logits.
+        zero_init_residual: start each residual branch at zero, for training from scratch (Goyal et al. 2017).
+        preprocess: how images become inputs; None for the row's own.
+        dtype: a Keras dtype policy such as `mixed_bfloat16`; None for the global one.
+        name: of the model; None for the row's.
+
+    Raises:
+        ValueError: an argument has a value that is not allowed, or a weights file does not fit.
+    """
+    spec = _resolve(network)
+    classes = _checked_classes(spec.classes if classes is None else classes)
+    if pooling not in (None, *POOLINGS):
+        raise ValueError(f"`pooling` is None, 'avg' or 'max'. Received: pooling={pooling!r}")
+    _refuse_channels_first()
+    shape = _checked_shape(input_shape, input_tensor, include_top=include_top, spec=spec)
+    options = {
+        "include_top": include_top,
+        "input_shape": shape,
+        "pooling": pooling,
+        "classes": classes,
+        "classifier_activation": keras.activations.serialize(keras.activations.get(classifier_activation)),
+        "zero_init_residual": zero_init_residual,
+    }
+    with _dtype_policy(dtype), _recursion_for(spec):
+        inputs = keras.Input(shape, name="images") if input_tensor is None else input_tensor
+        x = _backbone(inputs, dataclasses.replace(spec, zero_init_residual=zero_init_residual))
+        x = _head(x, include_top=include_top, pooling=pooling, classes=classes, activation=classifier_activation)
+        name = name or (network if isinstance(network, str) else "resnet")
+        if input_tensor is not None:
+            model = keras.Model(keras.utils.get_source_inputs(input_tensor), x, name=name)
+        else:
+            preprocess = preprocess or _default_preprocess(spec, shape)
+            model = ResNet(inputs=inputs, outputs=x, network=network, preprocess=preprocess, options=options, name=name)
+    if weights is not None:
+        from kres.weights import load_weights
+
+        load_weights(model, weights)
+    return model
+
+
+def _backbone(x: Tensor, spec: Spec) -> Tensor:
+    """(n, h, w, c) -> the last map, behind the last norm and activation."""
+    x = STEMS[spec.stem](x, spec=spec)
+    block = ORDERS[spec.order]
+    for stage, (depth, width) in enumerate(zip(spec.depths, spec.widths, strict=True), start=1):
+        strided = _strided_block(spec, stage)
+        for index in range(1, depth + 1):
+            name = f"stage{stage}_block{index}"
+            stride = 2 if index == strided else 1
+            x = block(
+                x,
+                convs=BRANCHES[spec.block](width, stride, spec),
+                stride=stride,
+                first=index == 1,
+                spec=spec,
+                name=name,
+                out=f"stage{stage}_out" if index == depth else f"{name}_out",
+            )
+    if spec.order == "preactivation":
+        x = layers.norm(x, spec=spec, name="final_norm")
+        x = layers.act(x, name="final_act")
+    return x
+
+
+def _strided_block(spec: Spec, stage: int) -> int | None:
+    """The block of a stage, from 1, that strides; None where the stem strides or nothing does."""
+    if spec.strided_block == "first":
+        return 1 if stage > 1 else None
+    return spec.depths[stage - 1] if stage < len(spec.depths) else None
+
+
+def _head(x: Tensor, *, include_top: bool, pooling: str | None, classes: int, activation: Any) -> Tensor:
+    if include_top or pooling:
+        pooling = "avg" if include_top else pooling
+        x = POOLINGS[pooling](name=f"{pooling}_pool")(x)
+    return layers.head(x, classes, activation=activation, name="predictions") if include_top else x
+
+
+def _resolve(network: str | Spec) -> Spec:
+    return network if isinstance(network, Spec) else look_up_spec(network)
+
+
+def _default_preprocess(spec: Spec, shape: tuple[int | None, ...]) -> Preprocess:
+    """The preset at the network's own input size; its grey average for each channel of other than RGB images."""
+    preset = dict(PRESETS[spec.preset])
+    channels = shape[-1]
+    if channels != 3:
+        preset["order"] = "rgb"
+        for field in ("mean", "std"):
+            preset[field] = (sum(preset[field]) / 3,) * channels
+    return Preprocess(size=shape[0] or spec.input_size, **preset)
+
+
+def _checked_classes(classes: Any) -> int:
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
+        raise ValueError(f"`classes` is an integer of at least 1. Received: classes={classes!r}")
+    return classes
+
+
+def _checked_shape(
+    shape: Any, input_tensor: Tensor, *, include_top: bool, spec: Spec
+) -> tuple[int | None, int | None, int]:
+    """(h, w, c) of the input, from whichever argument says it."""
+    if input_tensor is not None:
+        if not keras.utils.is_keras_tensor(input_tensor):
+            raise ValueError(f"`input_tensor` is a symbolic Keras tensor. Received: {type(input_tensor).__name__}")
+        if shape is not None and tuple(shape) != tuple(input_tensor.shape[1:]):
+            raise ValueError(
+                "`input_shape` and `input_tensor` disagree. "
+                f"Received: input_shape={shape!r}, input_tensor of shape {tuple(input_tensor.shape)}"
+            )
+        shape = input_tensor.shape[1:]
+    if shape is None:
+        size = spec.input_size if include_top else None
+        shape = (size, size, 3)
+    shape = tuple(shape)
+    if len(shape) != 3 or not isinstance(shape[-1], int) or shape[-1] < 1:
+        raise ValueError(f"`input_shape` is (height, width, channels), channels known. Received: {shape!r}")
+    if any(side is not None and (not isinstance(side, int) or side < spec.stride) for side in shape[:2]):
+        raise ValueError(
+            f"Height and width are None or at least {spec.stride} pixels, the stride of the network's last stage. "
+            f"Received: input_shape={shape!r}"
+        )
+    return shape
+
+
+def _refuse_channels_first() -> None:
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "kres builds channels_last networks only: call keras.config.set_image_data_format('channels_last') first. "
+            f"Received: image_data_format={keras.config.image_data_format()!r}"
+        )
+
+
+@contextlib.contextmanager
+def _dtype_policy(dtype: Any) -> Iterator[None]:
+    """`dtype` as Keras's global policy, so that every layer takes it, for the length of a `with`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(before if dtype is None else dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@contextlib.contextmanager
+def _recursion_for(spec: Spec) -> Iterator[None]:
+    """Room for Keras, which walks a functional graph by one Python call a layer: pure Python, no C stack grows."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(before + 20 * sum(spec.depths))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)

@@ -4,13 +4,13 @@ import tensorflow as tf
 
 
 def draw(position: tf.Tensor, *, seed: int) -> tf.Tensor:
-    """Three numbers (3,) float32 in [0, 1), a pure function of the seed and the example's position () int64 in the run."""
+    """Three numbers (3,) float32 in [0, 1), a pure function of the seed and the example's position () in the run."""
     key = tf.stack([tf.constant(seed, tf.int64), position])
     return tf.random.stateless_uniform((3,), seed=key)
 
 
 def pad_crop_flip(images: tf.Tensor, draws: tf.Tensor, *, padding: int, flip: bool) -> tf.Tensor:
-    """He et al. 2015, section 4.2: `padding` zero pixels on each side, a random crop of the old size, a flip of every second.
+    """He et al. 2015, section 4.2: `padding` zero pixels on each side, a crop of the old size, a flip of every second.
 
     Images (n, h, w, c); draws (n, 3) in [0, 1) choose row, column and flip of each.
     """

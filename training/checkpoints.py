@@ -70,7 +70,7 @@ class Checkpoints:
         return f"The last good checkpoint is {path}." if path else "There is no good checkpoint."
 
     def restore(self) -> dict[str, Any] | None:
-        """Read the newest good checkpoint into the tracked variables; returns its state, or None when there is no checkpoint.
+        """Read the newest good checkpoint into the tracked variables; returns its state, None when there is none.
 
         A damaged one is skipped with a warning that says what is wrong and what is used instead. Raises CheckpointError
         when there are checkpoints and none is good.

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,10 @@ class Result:
         """The trained model, which ends in probabilities and knows its preprocessing."""
         return self.workdir / MODEL
 
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON holds them."""
+        return {**asdict(self), "workdir": str(self.workdir)}
+
 
 def fit(
     recipe: str | Recipe,
@@ -72,8 +76,9 @@ def fit(
     """Train `recipe` on `data` and evaluate it on the test split, with everything kept in `workdir`.
 
     `steps` squeezes the whole schedule to another length. `resume` goes on from the newest checkpoint (a new workdir is
-    begun, a finished run returns at once). Sets Keras's global seed; `deterministic` turns on TensorFlow's deterministic
-    operations for the process, under which a resumed run on one CPU equals an uninterrupted one bit for bit.
+    begun, a finished run returns at once). Sets Keras's global seed; `deterministic` turns on TensorFlow's
+    deterministic operations for the process, under which a resumed run on one CPU equals an uninterrupted one bit for
+    bit.
 
     Raises:
         ValueError: an argument is not allowed, the data are bad, or (WorkdirError) the workdir holds something else.

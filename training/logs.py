@@ -1,4 +1,4 @@
-"""What a run says while it goes: `log.csv`, TensorBoard, and a line that moves (or, without a terminal, a few that stay)."""
+"""What a run says while it goes: `log.csv`, TensorBoard, and a bar (or, without a terminal, a few lines)."""
 
 import csv
 import logging
@@ -32,7 +32,7 @@ class LogRow:
 
 
 class RunLog:
-    """`log.csv` and `tensorboard/` of a workdir; rows after `step` (of a run that went on past its checkpoint) are dropped."""
+    """`log.csv` and `tensorboard/` of a workdir; rows after `step` (from beyond the checkpoint) are dropped."""
 
     def __init__(self, workdir: Path, *, step: int) -> None:
         self._path = workdir / "log.csv"

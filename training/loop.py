@@ -110,9 +110,8 @@ class Loop:
         elapsed, self._clock = now - self._clock, now
         self.seconds += elapsed
         if finite_steps < steps:
-            raise NotFinite(
-                f"the loss of step {self._read_at + finite_steps + 1} is not finite. {self.checkpoints.describe_last_good()}"
-            )
+            bad = self._read_at + finite_steps + 1
+            raise NotFinite(f"the loss of step {bad} is not finite. {self.checkpoints.describe_last_good()}")
         self._read_at = self.step
         return LogRow(
             step=self.step,

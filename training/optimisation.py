@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 class WarmupStepDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A linear ramp over `warmup_steps`, then `learning_rate` times `decay_factor` for each boundary that was reached."""
+    """A linear ramp over `warmup_steps`, then `learning_rate` times `decay_factor` for each boundary reached."""
 
     def __init__(
         self,

@@ -52,10 +52,10 @@ def make_train_step(
     strategy: tf.distribute.Strategy,
     element_spec: Any,
 ) -> Callable[[Any, Any], None]:
-    """A traced function (images (n, h, w, c) uint8, labels (n,) int32) -> None that updates `model`, which ends in logits.
+    """A graph (images (n, h, w, c) uint8, labels (n,) int32) -> None that updates `model`, which ends in logits.
 
-    The loss is cross-entropy in float32, its mean taken over the global batch of `batch_size`, so gradients are summed over
-    the replicas.
+    The loss is cross-entropy in float32, its mean taken over the global batch of `batch_size`, so gradients are summed
+    over the replicas.
     """
     weights = model.trainable_variables
 
@@ -80,8 +80,8 @@ def make_train_step(
 def first_run_quick(function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
     """`function`, whose first call keeps grappler's passes off where `model` is very deep.
 
-    Over its tens of thousands of nodes they take minutes. The option is process-wide, so it holds for the first execution
-    alone, which is when the passes would run.
+    Over its tens of thousands of nodes they take minutes. The option is process-wide, so it holds for the first
+    execution alone, which is when the passes would run.
     """
     pending = len(model.layers) > DEEP_LAYERS
 

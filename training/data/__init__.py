@@ -10,7 +10,7 @@ __all__ = ["Source", "Split", "arrays", "evaluation_images", "load", "sample_ima
 
 
 def load(data: str | Path | Source, *, on_corrupt: str = "fail") -> Source:
-    """The source that `data` names: "digits", an image folder, a TFDS directory or a TFDS name; a Source is returned as it is.
+    """The source that `data` names ("digits", an image folder, a TFDS directory or a TFDS name) or is.
 
     Raises ValueError when there is no such source, when it is empty, when a label is out of range, and (unless
     `on_corrupt` is "skip") when an image cannot be decoded.

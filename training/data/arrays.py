@@ -14,7 +14,7 @@ def arrays(
     flip_keeps_label: bool = True,
     name: str = "arrays",
 ) -> Source:
-    """A source of two pairs of images (n, h, w, 3) uint8 and labels (n,) int; ValueError when a shape or type is another."""
+    """A source of two pairs of images (n, h, w, 3) uint8 and labels (n,) int; ValueError for other shapes or types."""
     return Source(
         name=name,
         class_names=tuple(class_names),

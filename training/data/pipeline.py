@@ -39,7 +39,7 @@ def shuffled(position: tf.Tensor, count: int, *, seed: int) -> tf.Tensor:
 
 
 def evaluation_batches(split: Split, preprocess: Preprocess, *, batch_size: int) -> tf.data.Dataset:
-    """Every image of `split` once, in order, as (images (n, s, s, 3) uint8, labels (n,) int32); the last batch may be smaller."""
+    """Every image of `split` once, in order: (images (n, s, s, 3) uint8, labels (n,)), the last batch maybe smaller."""
     examples = tf.data.Dataset.range(len(split)).map(
         lambda index: _read(split, preprocess, index), num_parallel_calls=tf.data.AUTOTUNE
     )
@@ -49,7 +49,7 @@ def evaluation_batches(split: Split, preprocess: Preprocess, *, batch_size: int)
 def evaluation_images(
     source: Source, preprocess: Preprocess, *, split: str = "test", batch_size: int = 128
 ) -> tf.data.Dataset:
-    """Every image of a split once, in order: batches of what the network takes, (n, s, s, 3) float32, and labels (n,)."""
+    """Every image of a split once, in order: (n, s, s, 3) float32 as the network takes them, and labels (n,)."""
     batches = evaluation_batches(source.split(split), preprocess, batch_size=batch_size)
     return batches.map(lambda images, labels: (preprocess(images), labels))
 
@@ -57,7 +57,7 @@ def evaluation_images(
 def sample_images(
     source: Source, preprocess: Preprocess, *, count: int, seed: int = 0, split: str = "train"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`count` different images (count, s, s, 3) float32 as the network takes them, and labels (count,), the classes in turn.
+    """`count` different images (count, s, s, 3) float32 as the network takes them, and labels, the classes in turn.
 
     Raises ValueError when the split has fewer images.
     """

@@ -1,4 +1,4 @@
-"""What a source of labelled images is, and the two operations that every source shares: the fixed split and the check."""
+"""What a source of labelled images is, and what every source shares: the fixed split and the check of the files."""
 
 import hashlib
 import logging
@@ -61,7 +61,7 @@ class Source:
 
 
 def stratified_split(labels: np.ndarray, keys: Sequence[str], *, test_count: int, seed: int = 0) -> np.ndarray:
-    """A mask (n,) bool of the test examples: each class gives its share, by the order of a hash of the seed and the key.
+    """A mask (n,) bool of the test examples: each class gives its share, by the order of a hash of seed and key.
 
     A hash and not a random generator, so that the split is the same under every version of every library. Shares are
     rounded by largest remainder and so add up to `test_count`.
@@ -100,7 +100,7 @@ def hold_out(split: Split, *, test_share: float = 0.2) -> tuple[Split, Split]:
 def without_corrupt(split: Split, *, on_corrupt: str) -> tuple[Split, tuple[str, ...]]:
     """Decode every image once; returns the readable part of the split and the names of the rest.
 
-    Raises ValueError that names the unreadable images when `on_corrupt` is "fail", and in any case when none is readable.
+    Raises ValueError that names the unreadable images when `on_corrupt` is "fail", and always when none is readable.
     Checking ahead is what keeps the order of training a function of (seed, epoch) alone.
     """
     if on_corrupt not in CORRUPT_POLICIES:

@@ -27,7 +27,8 @@ def from_name(name: str) -> Source:
         close = difflib.get_close_matches(name, tfds.list_builders(with_community_datasets=False), n=3)
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         raise ValueError(
-            f"a data source is 'digits', an image folder, a TFDS directory or a TFDS name.{hint} Received: data={name!r}"
+            f"a data source is 'digits', an image folder, a TFDS directory or a TFDS name.{hint} "
+            f"Received: data={name!r}"
         ) from error
     builder.download_and_prepare()
     return _source(name, builder)

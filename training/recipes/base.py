@@ -9,7 +9,7 @@ import kres
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One training run, but for the data, the seed and the place where it is kept; ValueError when a field makes no sense."""
+    """All of a training run but the data, the seed and the place; ValueError when a field makes no sense."""
 
     name: str
     model: str

@@ -1,12 +1,13 @@
-"""ResNet-20 on CIFAR-10: He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2.
+"""ResNet-20 on CIFAR-10: He et al. 2015, "Deep Residual Learning" (arXiv 1512.03385), section 4.2.
 
 Command: `kres train cifar_resnet20 --data cifar10 --workdir runs/cifar_resnet20`.
 Hardware: any one device; the paper used two GPUs. 64,000 steps of 128 images are about 182 epochs of the 45,000 images
 that the paper trains on (164 of all 50,000).
 Expected: 8.75 % test error (paper, table 6), 91.25 % accuracy.
 
-Where it departs from the paper: a mean and a standard deviation a channel instead of a mean a pixel (which would tie the
-network to one image size); all 50,000 training images; the last norm of each block starts at zero. Shortcuts are option A.
+Where it departs from the paper: a mean and a standard deviation a channel instead of a mean a pixel (which would tie
+the network to one image size); all 50,000 training images; the last norm of each block starts at zero. Shortcuts are
+option A, as there.
 """
 
 from kres.training.recipes.base import Recipe

@@ -167,8 +167,8 @@ def _named_by_attribute(layers: h5py.Group) -> dict[str, h5py.Dataset]:
     """Keras 3's layout: `conv2d_4/vars/0`, where an attribute of `vars` holds the layer's name."""
     found: dict[str, h5py.Dataset] = {}
     for key, group in layers.items():
-        variables = group.get("vars")
-        if not variables:
+        variables = group.get("vars", {})
+        if "0" not in variables:
             continue
         layer = variables.attrs.get("name", key)
         # Keras numbers a layer's variables in the order it made them; a kernel is what has more than one axis.

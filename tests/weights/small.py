@@ -1,0 +1,63 @@
+"""A network small enough to write to a file, damage and load again in milliseconds."""
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+import kres
+from kres.specs import Spec
+from kres.weights.names import TIMM
+
+SPEC = Spec(depths=(1, 2), widths=(8, 16), classes=5, input_size=32)
+PREACTIVATION = replace(SPEC, order="preactivation", stem_pool_zero_pad=False)
+
+
+def network(spec: Spec = SPEC, **options: Any) -> Any:
+    """A bottleneck network of two stages, 32 px, 5 classes, with random numbers in every variable."""
+    model = kres.build(spec, **options)
+    scramble(model)
+    return model
+
+
+def scramble(model: keras.Model, *, seed: int = 0) -> None:
+    """Give every variable random values, moving statistics and biases included; variances stay above zero."""
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        if variable.name in ("moving_variance", "gamma"):
+            value = rng.uniform(0.5, 1.5, variable.shape)
+        elif variable.name == "kernel":
+            value = rng.standard_normal(variable.shape) * np.sqrt(2 / np.prod(variable.shape[:-1]))
+        else:
+            value = 0.1 * rng.standard_normal(variable.shape)
+        variable.assign(value.astype("float32"))
+
+
+def values(model: keras.Model) -> dict[str, np.ndarray]:
+    """Every variable's value, copied."""
+    return {variable.path: variable.numpy().copy() for variable in model.weights}
+
+
+def assert_same(before: dict[str, np.ndarray], model: keras.Model) -> None:
+    """Every variable has the bits it had before."""
+    after = values(model)
+    assert before.keys() == after.keys()
+    for path, value in before.items():
+        np.testing.assert_array_equal(after[path].view("uint32"), value.view("uint32"), err_msg=path)
+
+
+def timm_state_dict(model: Any) -> dict[str, np.ndarray]:
+    """The model's variables as timm would write them (that timm does is what the golden files show)."""
+    tensors = {}
+    for layer in model.layers:
+        for variable in layer.weights:
+            value = variable.numpy()
+            if value.ndim > 1:
+                value = value.transpose((3, 2, 0, 1) if value.ndim == 4 else (1, 0))
+            name = TIMM.tensor_name(model.spec, layer.name, variable.name)
+            assert name is not None
+            tensors[name] = np.ascontiguousarray(value)
+            if variable.name == "moving_mean":
+                tensors[name.replace("running_mean", "num_batches_tracked")] = np.zeros((), "int64")
+    return tensors

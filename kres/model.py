@@ -137,7 +137,8 @@ def build(
         x = _head(x, include_top=include_top, pooling=pooling, classes=classes, activation=classifier_activation)
         name = name or (network if isinstance(network, str) else "resnet")
         if input_tensor is not None:
-            model = keras.Model(keras.utils.get_source_inputs(input_tensor), x, name=name)
+            sources = keras.utils.get_source_inputs(input_tensor)
+            model = keras.Model(sources[0] if len(sources) == 1 else sources, x, name=name)
         else:
             preprocess = preprocess or _default_preprocess(spec, shape)
             model = ResNet(inputs=inputs, outputs=x, network=network, preprocess=preprocess, options=options, name=name)

@@ -6,6 +6,7 @@ if __name__ != "kres.export":
 from kres.export.artifacts import RejectedError, export_all, saved_model, tflite
 from kres.export.benchmarking import Timing, benchmark
 from kres.export.formats import FORMATS, Format, Tolerance
+from kres.export.images import Images
 from kres.export.session import ArtifactError
 from kres.export.verification import Reference, Report, reference, verify
 
@@ -13,6 +14,7 @@ __all__ = [
     "FORMATS",
     "ArtifactError",
     "Format",
+    "Images",
     "Reference",
     "RejectedError",
     "Report",

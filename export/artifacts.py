@@ -1,4 +1,4 @@
-"""Writes artifacts: to a temporary name first, and to the final one when the file has run and equals the Keras model."""
+"""Writes artifacts: to a temporary name, and to the final one when the file has run and equals the Keras model."""
 
 import dataclasses
 import difflib
@@ -16,11 +16,10 @@ import numpy as np
 from kres.export import conversion
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
-from kres.export.session import ArtifactError
-from kres.export.verification import Reference, Report, check, reference, size
+from kres.export.verification import Reference, Report, check_or_report, reference
 
 CALIBRATION_IMAGES = 256
-RANDOM_IMAGES = 64
+RANDOM_IMAGES = 32
 
 
 class RejectedError(RuntimeError):
@@ -55,7 +54,7 @@ def tflite(
 
     int8 takes its ranges from the first 256 `calibration` images, and "float32", "int8" or "uint8" as `io`, the type of
     input and output. Before the file gets its name it is run on `images` (normalised, with labels or without) against
-    the Keras model; where none are given, on the calibration images or on 64 seeded random ones. Raises RejectedError
+    the Keras model; where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError
     when the format's tolerance is broken, and ValueError for arguments, images or layers that cannot be exported.
     """
     name = "float32" if quantization is None else quantization
@@ -144,7 +143,7 @@ def export_all(
 
 
 def random_images(model: keras.Model) -> np.ndarray:
-    """Give seeded standard normal images (64, h, w, c): the range of normalised pixels, and no more than that."""
+    """Give seeded standard normal images (32, h, w, c): the range of normalised pixels, and no more than that."""
     shape = (RANDOM_IMAGES, *model.inputs[0].shape[1:])
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
@@ -177,10 +176,7 @@ def deliver(name: str, model: keras.Model, path: Path, *, options: Options, expe
     try:
         written = scratch / path.name
         FORMATS[name].write(model, written, options)
-        try:
-            report = check(expected, written)
-        except ArtifactError as error:
-            report = _unreadable(name, written, expected, str(error))
+        report = check_or_report(expected, written, name)
         if report.passed:
             move(written, path)
             for leftover in (rejected, report_path):
@@ -193,18 +189,6 @@ def deliver(name: str, model: keras.Model, path: Path, *, options: Options, expe
         return report
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _unreadable(name: str, path: Path, expected: Reference, reason: str) -> Report:
-    return Report(
-        path=str(path),
-        format=name,
-        n=len(expected.images),
-        passed=False,
-        reason=reason,
-        tolerance=FORMATS[name].tolerance,
-        size_bytes=size(path),
-    )
 
 
 def move(source: Path, target: Path) -> None:
@@ -230,5 +214,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-

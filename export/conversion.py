@@ -1,4 +1,4 @@
-"""From a Keras model to TensorFlow's TFLite converter: one float32 graph of fixed shape, and errors that name a layer."""
+"""From a Keras model to TensorFlow's TFLite converter: one float32 graph of fixed shape, errors that name a layer."""
 
 import warnings
 from typing import Any

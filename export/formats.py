@@ -28,7 +28,7 @@ class Tolerance:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a caller may choose: calibration images (n, h, w, c) and the type of input and output, both of int8 alone."""
+    """What a caller may choose, both for int8 alone: calibration images (n, h, w, c), the type of input and output."""
 
     calibration: np.ndarray | None = None
     io: str = "float32"
@@ -100,8 +100,6 @@ FORMATS: dict[str, Format] = {
     "float32": Format(write=float32, suffix=".float32.tflite", tolerance=Tolerance(relative=1e-4)),
     "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2)),
     "dynamic": Format(write=dynamic, suffix=".dynamic.tflite", tolerance=Tolerance(drop=3e-3)),
-    "int8": Format(
-        write=int8, suffix=".int8.tflite", tolerance=Tolerance(drop=3e-3, logits=False), calibrated=True
-    ),
+    "int8": Format(write=int8, suffix=".int8.tflite", tolerance=Tolerance(drop=3e-3, logits=False), calibrated=True),
 }
 IO = ("float32", "int8", "uint8")

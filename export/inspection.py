@@ -18,7 +18,7 @@ class Inspection:
 
 
 def artifact_format(path: str | Path) -> str:
-    """Name an artifact's format from what it holds, never from its file name; raises ArtifactError for a foreign one."""
+    """Name an artifact's format from what it holds, not from its name; raises ArtifactError for a foreign one."""
     path = Path(path)
     if not path.exists():
         raise ArtifactError(f"no such artifact. Received: {path}")

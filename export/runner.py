@@ -1,7 +1,7 @@
-"""Runs one artifact in a process of its own: a damaged file can crash an interpreter, and must not take the caller along.
+"""Runs one artifact in a process of its own: a damaged file can crash an interpreter, which must not hurt the caller.
 
 The file needs NumPy and an interpreter alone, so that any Python that has a TFLite runtime can run it by its path.
-Protocol: one JSON line about input and output, then float32 images in on stdin, float32 answers out on stdout, one by one.
+Protocol: one JSON line about input and output, then one by one float32 images on stdin, float32 answers on stdout.
 """
 
 import argparse

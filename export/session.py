@@ -81,7 +81,7 @@ def opened(
 ) -> Iterator[Session]:
     """Open an artifact in another process; raises ArtifactError when it cannot be opened, or dies as it runs.
 
-    `runtime` is the package that holds the interpreter (`ai_edge_litert`, `tflite_runtime`), `python` a Python that has it.
+    `runtime` is the interpreter's package (`ai_edge_litert`, `tflite_runtime`), `python` a Python that has it.
     """
     arguments = command(Path(path), threads=threads, runtime=runtime, python=python)
     with tempfile.TemporaryFile() as errors:

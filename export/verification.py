@@ -88,7 +88,7 @@ def reference(
 def _check_labels(labels: np.ndarray, outputs: np.ndarray) -> None:
     if labels.shape != outputs.shape[:1]:
         raise ValueError(f"labels must be class indices (n,), one an image. Received: {labels.shape}")
-    if outputs.ndim == 2 and not (0 <= labels.min() and labels.max() < outputs.shape[1]):
+    if outputs.ndim == 2 and not (labels.min() >= 0 and labels.max() < outputs.shape[1]):
         received = f"{labels.min()} to {labels.max()}"
         raise ValueError(f"labels must lie between 0 and {outputs.shape[1] - 1}. Received: {received}")
 
@@ -100,11 +100,31 @@ def check(reference: Reference, path: str | Path) -> Report:
     n = len(reference.images)
     if tolerance.drop is not None:
         if reference.outputs.ndim != 2:
-            raise ValueError(f"{name} is judged by top-1, so outputs must be (n, classes). Received: {reference.outputs.shape}")
+            raise ValueError(
+                f"{name} is judged by top-1, so outputs must be (n, classes). Received: {reference.outputs.shape}"
+            )
         if n < FEWEST_FOR_TOP1:
             raise ValueError(f"{name} is judged by top-1, which takes at least {FEWEST_FOR_TOP1} images. Received: {n}")
     outputs = run(path, reference, name)
     return judge(reference, outputs, tolerance, path=path, name=name)
+
+
+def check_or_report(reference: Reference, path: str | Path, name: str | None = None) -> Report:
+    """Check an artifact; one that cannot be run gets a report that says why, instead of an error."""
+    try:
+        return check(reference, path)
+    except ArtifactError as error:
+        # A name that is not known is not known from the file's ending either.
+        row = FORMATS[name].tolerance if name else Tolerance()
+        return Report(
+            path=str(path),
+            format=name or "unreadable",
+            n=len(reference.images),
+            passed=False,
+            reason=str(error),
+            tolerance=row,
+            size_bytes=size(path) if Path(path).exists() else 0,
+        )
 
 
 def run(path: str | Path, reference: Reference, name: str) -> np.ndarray:
@@ -124,7 +144,9 @@ def run(path: str | Path, reference: Reference, name: str) -> np.ndarray:
         return np.stack([session.answer(image) for image in reference.images])
 
 
-def _check_shapes(source: list[int], target: list[int], expected: tuple[tuple[int, ...], ...], path: str | Path) -> None:
+def _check_shapes(
+    source: list[int], target: list[int], expected: tuple[tuple[int, ...], ...], path: str | Path
+) -> None:
     received = (tuple(source[1:]), tuple(target[1:]))
     if received != expected:
         raise ArtifactError(
@@ -196,7 +218,12 @@ def violations(measured: dict[str, float | None], tolerance: Tolerance, n: int, 
         found.append(f"logits differ by {difference:.2g} of the largest, allowed is {tolerance.relative:.2g}")
     if tolerance.drop is not None and lost is not None and lost > (allowed := max(1.0, tolerance.drop * n)):
         how = "loses" if labels else "is expected to lose"
-        found.append(f"top-1 {how} {lost:.3g} of {n} images, allowed is {allowed:.3g}")
+        agreement = measured["agreement"]
+        assert agreement is not None
+        # Each changed answer is worth plus or minus one image, so their sum strays by the root of their number.
+        chance = (n * (1 - agreement)) ** 0.5
+        words = f"top-1 {how} {lost:.3g} of {n} images, allowed is {allowed:.3g}"
+        found.append(f"{words} (chance moves it by about {chance:.1f}: the more images, the clearer)")
     if cosine < tolerance.cosine:
         found.append(f"the outputs' mean cosine is {cosine:.3f}, at least {tolerance.cosine} is allowed")
     return found

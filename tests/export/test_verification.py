@@ -90,9 +90,9 @@ def test_crash_of_the_interpreter_is_an_error(tflite, tmp_path):
     with opened(tflite) as session:
         session.answer(np.zeros((16, 16, 3)))
         session._process.send_signal(signal.SIGSEGV)
+        session._process.wait()
         with pytest.raises(ArtifactError, match="crashed with SIGSEGV"):
-            for _ in range(10):
-                session.answer(np.zeros((16, 16, 3)))
+            session.answer(np.zeros((16, 16, 3)))
 
 
 def test_what_is_no_artifact(model, images, tmp_path, saved):
@@ -155,13 +155,12 @@ def outcome(*, n: int, flips: int, sure: float = 0.98, labels: bool) -> export.R
 
 
 @pytest.mark.parametrize("labels", [True, False])
-@pytest.mark.parametrize(
-    ("n", "flips", "passed"), [(599, 1, True), (599, 2, False), (64, 1, True), (64, 2, False), (2000, 6, True), (2000, 7, False)]
-)
-def test_top1_may_lose_three_in_a_thousand_or_one_image(labels, n, flips, passed):
-    report = outcome(n=n, flips=flips, labels=labels)
-    assert report.passed is passed
-    assert report.agreement == pytest.approx(1 - flips / n)
+@pytest.mark.parametrize(("n", "allowed"), [(64, 1), (599, 1), (2000, 6)])
+def test_top1_may_lose_three_in_a_thousand_or_one_image(labels, n, allowed):
+    for flips, passed in ((allowed, True), (allowed + 1, False)):
+        report = outcome(n=n, flips=flips, labels=labels)
+        assert report.passed is passed
+        assert report.agreement == pytest.approx(1 - flips / n)
 
 
 def test_a_flip_between_near_ties_costs_little():

@@ -1,0 +1,62 @@
+"""`kres bench`: how long an artifact takes for one image."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from kres.cli.verify import AsJson, megabytes
+
+# What decides whether int8 and bfloat16 are fast, as Linux names it.
+CPU_FLAGS = frozenset("avx2 avx_vnni avx512f avx512_vnni avx512_bf16 amx_bf16 amx_int8 asimd asimddp i8mm".split())
+
+
+def bench(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="PATH...", help="SavedModel directories, .tflite files.")],
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 2,
+    runs: Annotated[int, typer.Option(min=1, help="Measured runs, after a warm-up.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Time artifacts at batch 1, each in a process of its own; compare figures of one run alone."""
+    from kres.export import benchmark
+
+    progress = Console(stderr=True)
+    timings = []
+    for path in artifacts:
+        with progress.status(f"timing {path}"):
+            timings.append(benchmark(path, threads, runs=runs))
+    machine = {"cpu_flags": cpu_flags(), "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by the CPU")}
+    if as_json:
+        rows = [dataclasses.asdict(timing) for timing in timings]
+        typer.echo(json.dumps({**machine, "artifacts": rows}, indent=2))
+        return
+    caption = (
+        f"{threads} threads, {runs} runs; CPU: {' '.join(machine['cpu_flags']) or '?'}; oneDNN: {machine['onednn']}"
+    )
+    table = Table(
+        Column("artifact", overflow="fold"), "format", "median", "middle half", "size", "memory", caption=caption
+    )
+    for timing in timings:
+        table.add_row(
+            timing.path,
+            timing.format,
+            f"{timing.median_ms:.3g} ms",
+            f"{timing.low_ms:.3g} to {timing.high_ms:.3g} ms",
+            megabytes(timing.size_bytes),
+            "-" if timing.peak_bytes is None else megabytes(timing.peak_bytes),
+        )
+    Console().print(table)
+
+
+def cpu_flags() -> list[str]:
+    """Give those of the CPU's instruction sets that decide about speed; none where the system does not say."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return []
+    return sorted(CPU_FLAGS & words)

@@ -1,0 +1,62 @@
+"""`kres export`: from a model to artifacts that have been run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kres.cli.verify import AsJson, Classes, Data, Images, ImageSize, Source, Weights, show
+
+
+def export(
+    source: Source,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="saved_model, float32, float16, dynamic or int8; several times for several."),
+    ] = None,
+    all_formats: Annotated[bool, typer.Option("--all", help="Every format.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Directory for the artifacts. Default: export/ in the workdir, or here.")
+    ] = None,
+    data: Data = None,
+    io: Annotated[str, typer.Option(help="Input and output of the int8 file: float32, int8 or uint8.")] = "float32",
+    weights: Weights = None,
+    classes: Classes = None,
+    image_size: ImageSize = None,
+    images: Images = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not."""
+    from kres.cli.models import proof, resolve
+    from kres.export import FORMATS, export_all
+    from kres.export.artifacts import check_format, check_io
+
+    names = list(FORMATS) if all_formats else [check_format(name) for name in formats or ()]
+    if not names:
+        raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: neither")
+    for name in names:
+        check_io(io if FORMATS[name].calibrated else "float32", name)
+    progress = Console(stderr=True)
+    with progress.status("running the Keras model") as status:
+        named = resolve(source, weights=weights, classes=classes, image_size=image_size)
+        directory = output or (named.directory or Path()) / "export"
+        directory.mkdir(parents=True, exist_ok=True)
+        found = proof(named, data, limit=images)
+        if found.calibration is None and any(FORMATS[name].calibrated for name in names):
+            raise ValueError(
+                "int8 takes its ranges from images: give --data, or name the other formats. Received: neither"
+            )
+        reports = export_all(
+            named.model,
+            directory,
+            names,
+            name=named.name,
+            expected=found.reference,
+            calibration=found.calibration,
+            io=io,
+            started=lambda name: status.update(f"writing and running {name}"),
+        )
+    show(reports, description=found.description, as_json=as_json)
+    if not all(report.passed for report in reports):
+        raise typer.Exit(1)

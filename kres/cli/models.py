@@ -1,0 +1,95 @@
+"""What CHECKPOINT_OR_MODEL and --data name on the command line: a model, and the images to prove its artifacts on."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+import kres
+from kres import export
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A model of the command line, with its workdir and the source it was trained on where there are such."""
+
+    model: keras.Model
+    name: str
+    directory: Path | None = None
+    data: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What artifacts are proven on: the Keras model's answers, images to calibrate on if there are any, and words."""
+
+    reference: export.Reference
+    calibration: export.Images | None
+    description: str
+
+
+def resolve(
+    source: str, *, weights: str | None = None, classes: int | None = None, image_size: int | None = None
+) -> Named:
+    """Find a model: a training workdir, a `.keras` file, or a row of the zoo with `weights`, `classes`, `image_size`.
+
+    Raises ValueError for what is none of them, and for options that a saved model has answered already.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir() or path.suffix == ".keras":
+        options = {"--weights": weights, "--classes": classes, "--image-size": image_size}
+        if given := [name for name, value in options.items() if value is not None]:
+            raise ValueError(f"a saved model knows its weights, classes and size. Received: {' '.join(given)}")
+        return _saved(path)
+    shape = None if image_size is None else (image_size, image_size, 3)
+    # Hundreds of fresh residual branches add up to infinity; branches that begin at zero do not.
+    model = kres.build(source, weights=weights, classes=classes, input_shape=shape, zero_init_residual=weights is None)
+    if weights is None:
+        logger.warning("%s has RANDOM weights: its artifacts are for timing alone. Give --weights, or a run", source)
+    return Named(model=model, name=source)
+
+
+def _saved(path: Path) -> Named:
+    from kres.training.models import load_model
+    from kres.training.workdir import RUN, read_run
+
+    if not path.exists():
+        raise FileNotFoundError(f"no such model. Received: {path}")
+    model = load_model(path)
+    directory = path if path.is_dir() else path.parent
+    if not (directory / RUN).is_file():
+        return Named(model=model, name=model.name)
+    return Named(
+        model=model, name=model.name, directory=directory, data=read_run(directory)["settings"]["data"]["source"]
+    )
+
+
+def proof(named: Named, data: str | None, *, limit: int) -> Proof:
+    """Run the model on at most `limit` held-out images of `data`, or else of the source that it was trained on.
+
+    Without either, on seeded random images, which can neither calibrate nor show an accuracy; the description says so.
+    Raises ValueError where the source's classes are not the model's.
+    """
+    data = data or named.data
+    if data is None:
+        from kres.export.artifacts import random_images
+
+        images = random_images(named.model)
+        description = f"{len(images)} seeded random images: no accuracy is measured"
+        return Proof(reference=export.reference(named.model, images), calibration=None, description=description)
+    from kres.export.artifacts import CALIBRATION_IMAGES
+    from kres.training.data import evaluation_images, load, sample_images
+
+    source = load(data)
+    if named.model.output_shape[-1] != source.classes:
+        received = f"a model of {named.model.output_shape[-1]} classes, and {source.classes} in {data}"
+        raise ValueError(f"model and data must have the same classes. Received: {received}")
+    preprocess = kres.preprocess(named.model)
+    reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
+    count = min(CALIBRATION_IMAGES, len(source.train))
+    calibration, _ = sample_images(source, preprocess, count=count)
+    description = f"{len(reference.images)} held-out images of {data}"
+    return Proof(reference=reference, calibration=calibration, description=description)

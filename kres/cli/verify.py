@@ -1,0 +1,90 @@
+"""`kres verify`: are these artifacts still the model?"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+Source = Annotated[
+    str,
+    typer.Argument(metavar="CHECKPOINT_OR_MODEL", help="A workdir, a .keras file, or a row of `kres list`."),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(help="Held-out images: digits, an image folder, a TFDS name or directory. Default: the run's own."),
+]
+Weights = Annotated[str | None, typer.Option(help="For a row: a published tag or a file. Default: random weights.")]
+Classes = Annotated[int | None, typer.Option(min=1, help="For a row: number of classes.")]
+ImageSize = Annotated[int | None, typer.Option(min=1, help="For a row: height and width in pixels.")]
+Images = Annotated[int, typer.Option(min=32, help="Held-out images to compare on, at most.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
+
+
+def verify(
+    source: Source,
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="SavedModels, .tflite files.")],
+    data: Data = None,
+    weights: Weights = None,
+    classes: Classes = None,
+    image_size: ImageSize = None,
+    images: Images = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Run every artifact against its Keras model on held-out images; exit code 1 when one breaks its tolerance."""
+    from kres.cli.models import proof, resolve
+    from kres.export.verification import check_or_report
+
+    progress = Console(stderr=True)
+    with progress.status("running the Keras model"):
+        found = proof(resolve(source, weights=weights, classes=classes, image_size=image_size), data, limit=images)
+    reports = []
+    for path in artifacts:
+        with progress.status(f"running {path}"):
+            reports.append(check_or_report(found.reference, path))
+    show(reports, description=found.description, as_json=as_json)
+    if not all(report.passed for report in reports):
+        raise typer.Exit(1)
+
+
+def show(reports: Sequence[Any], *, description: str, as_json: bool) -> None:
+    """Write reports to standard output, as a table or as JSON."""
+    if as_json:
+        rows = [dataclasses.asdict(report) for report in reports]
+        typer.echo(json.dumps({"images": description, "artifacts": rows}, indent=2))
+        return
+    table = Table(
+        Column("artifact", overflow="fold"),
+        "format",
+        "size",
+        "top-1",
+        "agreement",
+        "largest difference",
+        "verdict",
+        caption=description,
+    )
+    for report in reports:
+        table.add_row(
+            report.path,
+            report.format,
+            megabytes(report.size_bytes),
+            percent(report.top1),
+            percent(report.agreement),
+            "-" if report.max_difference is None else f"{report.max_difference:.1e}",
+            "[green]passed[/]" if report.passed else f"[red]failed[/]: {report.reason}",
+        )
+    Console().print(table)
+
+
+def megabytes(size: int) -> str:
+    """Write a size in bytes as megabytes."""
+    return f"{size / 1e6:.2f} MB"
+
+
+def percent(share: float | None) -> str:
+    """Write a share as percent, and what was not measured as a dash."""
+    return "-" if share is None else f"{100 * share:.2f} %"

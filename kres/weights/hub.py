@@ -16,6 +16,9 @@ KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet
 """Folder of keras.applications' residual networks."""
 TIMEOUT_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 20
+_NO_NETWORK = (
+    "check the network, the proxy and the free disk space, and try again (HF_HUB_OFFLINE forbids all downloads)"
+)
 
 
 class DownloadError(OSError):
@@ -40,19 +43,23 @@ def fetch(name: str, published: Published) -> Path:
 def _from_hub(repo: str, file: str) -> Path:
     # Half a second of imports that only a download needs.
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HTTPError,  # type: ignore[attr-defined]  # its HTTP library's own
+        LocalEntryNotFoundError,
+    )
 
     try:
         return Path(hf_hub_download(repo_id=repo, filename=file))
     except LocalEntryNotFoundError as error:
-        advice = "it is not in the cache and the hub does not answer: check the network, the proxy and HF_HUB_OFFLINE"
-        raise _download_error(repo, file, advice, error) from error
-    except EntryNotFoundError as error:
-        raise _download_error(repo, file, "the hub has the repository but no such file", error) from error
+        # Not in the cache; the cause is what stood between us and the hub.
+        reason = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        advice = _advice(reason.response.status_code) if isinstance(reason, HfHubHTTPError) else _NO_NETWORK
+        raise _download_error(repo, file, advice, reason) from error
     except HfHubHTTPError as error:
-        raise _download_error(repo, file, _advice(getattr(error.response, "status_code", 0)), error) from error
-    except OSError as error:
-        raise _download_error(repo, file, "check the network and the free disk space, then try again", error) from error
+        raise _download_error(repo, file, _advice(error.response.status_code), error) from error
+    except (OSError, HTTPError) as error:
+        raise _download_error(repo, file, _NO_NETWORK, error) from error
 
 
 def _from_keras(file: str, *, md5: str) -> Path:
@@ -68,8 +75,7 @@ def _from_keras(file: str, *, md5: str) -> Path:
     except DownloadError:
         raise
     except OSError as error:
-        advice = "check the network, the proxy and the free disk space, then try again"
-        raise _download_error(KERAS_URL, file, advice, error) from error
+        raise _download_error(KERAS_URL, file, _NO_NETWORK, error) from error
     return target
 
 

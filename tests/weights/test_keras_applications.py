@@ -1,6 +1,5 @@
 """keras.applications' own networks: its saved files into ours, and the same numbers out."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def assert_equal_logits(ours: keras.Model, reference: keras.Model) -> None:
 
 
 def write_published_layout(model: keras.Model, path: Path) -> None:
-    """The layout of the files that keras.applications publishes, written by Keras 2: one group a layer, names with :0."""
+    """The layout of keras.applications' published files, from Keras 2: one group a layer, names with :0."""
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
         file.attrs["backend"] = b"tensorflow"
@@ -66,8 +65,8 @@ def test_a_saved_file_gives_the_same_logits(row: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def reference() -> Iterator[keras.Model]:
-    yield theirs("keras_resnet50")
+def reference() -> keras.Model:
+    return theirs("keras_resnet50")
 
 
 @pytest.mark.filterwarnings("ignore:.*HDF5 file")

@@ -1,0 +1,229 @@
+"""Files of every format, whole and damaged: what is read as data, and what each fault is called."""
+
+import io
+import json
+import pickle
+import struct
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import kres
+from tests.support import skip_or_fail
+from tests.weights.small import SPEC, assert_same, network, scramble, timm_state_dict, values
+
+# Keras's own saving code under NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01" + bytes(range(256)) * 40
+HUGE = 1 << 20
+
+
+def write(path: Path) -> None:
+    """A good weights file of the small network, of the format that the path's name asks for."""
+    model = network()
+    if path.suffix == ".safetensors":
+        save_file(timm_state_dict(model), path)
+    elif path.suffix == ".pth":
+        import torch
+
+        torch.save({name: torch.from_numpy(x) for name, x in timm_state_dict(model).items()}, path)
+    elif path.suffix == ".keras":
+        model.save(path)
+    else:
+        model.save_weights(path)
+
+
+@pytest.fixture
+def torch_module() -> Any:
+    try:
+        import torch
+    except ImportError:
+        skip_or_fail("PyTorch, which reads .pth files, is not installed (the `torch` extra)")
+    return torch
+
+
+def assert_refused(path: Path, match: str, error: type[Exception] = ValueError) -> None:
+    model = network()
+    scramble(model, seed=1)
+    before = values(model)
+    with pytest.raises(error, match=match):
+        kres.load_weights(model, path)
+    assert_same(before, model)
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.weights.h5", "w.keras", "w.WEIGHTS.H5"])
+def test_whole_files_load(name: str, tmp_path: Path) -> None:
+    write(tmp_path / name.lower())
+    (tmp_path / name.lower()).rename(tmp_path / name)
+    model = kres.build(SPEC)
+    kres.load_weights(model, str(tmp_path / name))
+    for ours, theirs in zip(model.weights, network().weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.weights.h5", "w.keras"])
+@pytest.mark.parametrize("kept", [0, 5, 0.5, 0.999])
+def test_files_cut_short_are_refused(name: str, kept: float, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept if kept >= 1 else kept * len(content))])
+    assert_refused(path, f"damaged or cut short.*{name}")
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.h5", "w.weights.h5", "w.keras"])
+def test_a_picture_under_a_weights_name_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(JPEG)
+    assert_refused(tmp_path / name, f"The file is not a.*Received: .*{name}")
+
+
+def test_missing_files_directories_and_unknown_formats_are_told_apart(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "none.safetensors", r"no weights file.*none\.safetensors", FileNotFoundError)
+    (tmp_path / "folder.h5").mkdir()
+    assert_refused(tmp_path / "folder.h5", "not a directory", IsADirectoryError)
+    assert_refused(tmp_path, "not a directory", IsADirectoryError)
+    (tmp_path / "weights.bin").write_bytes(b"x")
+    assert_refused(tmp_path / "weights.bin", r"ends in one of \.safetensors, \.pth")
+
+
+def test_a_huge_tensor_is_refused_by_its_header_alone(tmp_path: Path) -> None:
+    """Four terabytes on paper: a sparse file, which nothing could read into memory."""
+    size = 4 * HUGE * HUGE
+    header = json.dumps({"conv1.weight": {"dtype": "F32", "shape": [HUGE, HUGE], "data_offsets": [0, size]}}).encode()
+    path = tmp_path / "bomb.safetensors"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + size)
+    assert_refused(path, r"conv1.weight \(1048576, 1048576\)")
+
+
+def test_a_huge_dataset_is_refused_by_its_shape_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.weights.h5"
+    write(path)
+    with h5py.File(path, "a") as file:
+        variables = next(g for g in file["layers"].values() if g["vars"].attrs.get("name") == "stem_conv1")["vars"]
+        del variables["0"]
+        variables.create_dataset("0", shape=(HUGE, HUGE, 3, 64), dtype="float32", chunks=(1, 1, 3, 64))
+    assert_refused(path, r"stem_conv1/kernel \(1048576, 1048576, 3, 64\)")
+
+
+@pytest.mark.parametrize("kind", ["external link", "external storage", "virtual"])
+def test_a_file_that_points_at_other_files_is_refused(kind: str, tmp_path: Path) -> None:
+    """Else a downloaded file could put a local file's content into a model that its user publishes."""
+    path, other = tmp_path / "w.weights.h5", tmp_path / "other.h5"
+    write(path)
+    write(other.with_name("other.weights.h5"))
+    with h5py.File(path, "a") as file:
+        variables = file["layers"]["dense"]["vars"]
+        shape = variables["1"].shape
+        del variables["1"]
+        if kind == "external link":
+            variables["1"] = h5py.ExternalLink("other.weights.h5", "layers/dense/vars/1")
+        elif kind == "external storage":
+            variables.create_dataset("1", shape, "float32", external=[(str(other), 0, 4 * shape[0])])
+        else:
+            layout = h5py.VirtualLayout(shape, "float32")
+            layout[:] = h5py.VirtualSource("other.weights.h5", "layers/dense/vars/1", shape)
+            variables.create_virtual_dataset("1", layout)
+    assert_refused(path, "points at other files.*predictions/bias")
+
+
+def test_a_keras_archive_is_read_as_data(tmp_path: Path) -> None:
+    """A config that would run code when Keras loads it is not even looked at."""
+    good, evil = tmp_path / "good.keras", tmp_path / "evil.keras"
+    write(good)
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(evil, "w") as target:
+        target.writestr("config.json", json.dumps({"class_name": "Lambda", "config": {"function": "os.system"}}))
+        target.writestr("model.weights.h5", source.read("model.weights.h5"))
+    model = kres.build(SPEC)
+    kres.load_weights(model, evil)
+    np.testing.assert_array_equal(model.weights[0].numpy(), network().weights[0].numpy())
+
+
+def test_an_archive_without_weights_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "w.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    assert_refused(tmp_path / "w.keras", r"not a \.keras archive.*model\.weights\.h5")
+
+
+def test_damage_inside_a_dataset_is_found(tmp_path: Path) -> None:
+    """One flipped byte under HDF5's own checksum, far behind everything that opening looks at."""
+    path = tmp_path / "w.weights.h5"
+    write(path)
+    with h5py.File(path, "a") as file:
+        variables = file["layers"]["dense"]["vars"]
+        value = variables["0"][()]
+        del variables["0"]
+        checked = variables.create_dataset("0", data=value, chunks=value.shape, fletcher32=True)
+        offset = checked.id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[offset + 17] ^= 0x40
+    path.write_bytes(content)
+    assert_refused(path, "damaged or cut short")
+
+
+def test_keras_bfloat16_files_load(tmp_path: Path) -> None:
+    source = network(dtype="bfloat16")
+    assert source.weights[0].dtype == "bfloat16"
+    source.save_weights(tmp_path / "w.weights.h5")
+    model = kres.build(SPEC)
+    kres.load_weights(model, tmp_path / "w.weights.h5")
+    for ours, theirs in zip(model.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy().astype("float32"), err_msg=ours.path)
+
+
+@pytest.mark.parametrize("key", [None, "state_dict", "model"])
+def test_torch_files_load(key: str | None, torch_module: Any, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    state = {name: torch_module.from_numpy(x) for name, x in timm_state_dict(network()).items()}
+    torch_module.save({key: state, "epoch": 3} if key else state, path)
+    model = kres.build(SPEC)
+    kres.load_weights(model, path)
+    for ours, theirs in zip(model.weights, network().weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+
+
+def test_damaged_torch_files_are_refused(torch_module: Any, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    write(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert_refused(path, "PyTorch state dict")
+    path.write_bytes(JPEG)
+    assert_refused(path, "PyTorch state dict")
+    torch_module.save([1, 2], path)
+    assert_refused(path, "no state dict of tensors")
+
+
+class Payload:
+    """Unpickling this creates a file: code that a weights file must not get to run."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.marker,)
+
+
+def test_no_code_runs_from_a_torch_file(torch_module: Any, tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    torch_module.save({"conv1.weight": Payload(marker)}, tmp_path / "zip.pth")
+    buffer = io.BytesIO()
+    pickle.dump(Payload(marker), buffer, protocol=2)  # the one that PyTorch writes
+    (tmp_path / "pickle.pth").write_bytes(buffer.getvalue())
+    for name in ("zip.pth", "pickle.pth"):
+        assert_refused(tmp_path / name, "could run code")
+        assert not marker.exists()
+
+
+def test_without_torch_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "w.pth").write_bytes(b"x")
+    assert_refused(tmp_path / "w.pth", r"pip install 'kres\[torch\]'", ImportError)

@@ -96,7 +96,7 @@ def damage(path: Path) -> str | None:
     """What is wrong with the checkpoint in `path`, or None."""
     try:
         files = json.loads((path / STATE).read_text())["sha256"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{STATE} is not readable: {error}"
     for name, digest in files.items():
         if not (path / name).is_file():

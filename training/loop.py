@@ -53,8 +53,15 @@ class Loop:
     def run(self, stop: StopRequest) -> None:
         """Train to the last step; raises Interrupted, NotFinite and CheckpointError as `fit` says."""
         recipe = self.recipe
-        if self.step:
-            logger.info("going on after step %d of %d", self.step, recipe.steps)
+        logger.info(
+            "%s on %s: %d steps of %d images on %d device(s), from step %d",
+            recipe.name,
+            self.source.name,
+            recipe.steps,
+            recipe.batch_size,
+            self.strategy.num_replicas_in_sync,
+            self.step,
+        )
         batches = self._batches()
         train_step = self._train_step(batches.element_spec)
         self._read_at, self._clock = self.step, time.monotonic()

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import kres
 from kres.training.data import Source, Split
 
 RUN = "run.json"
@@ -49,13 +50,14 @@ def read_run(path: Path) -> dict[str, Any]:
     try:
         run = json.loads((path / RUN).read_text())
         return {"settings": run["settings"], "state": run["state"], **run}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise WorkdirError(f"{path / RUN} is not readable: {error!r}") from error
 
 
 def write_run(path: Path, settings: dict[str, Any], *, state: str, result: dict[str, Any] | None = None) -> None:
     """Write `run.json`: the settings, the versions that ran them, the state and (at the end) the result."""
     versions = {
+        "kres": kres.__version__,
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,

@@ -51,11 +51,11 @@ def _version(path: Path) -> tuple[int, ...]:
 
 
 def _source(name: str, builder: Any) -> Source:
-    image_key, label_key = builder.info.supervised_keys or ("image", "label")
+    keys = builder.info.supervised_keys or ()
+    image_key, label_key = keys if len(keys) == 2 else ("image", "label")
     features = builder.info.features
-    if not isinstance(features.get(image_key), tfds.features.Image) or not isinstance(
-        features.get(label_key), tfds.features.ClassLabel
-    ):
+    kinds = {key: type(features[key]) for key in features}
+    if (kinds.get(image_key), kinds.get(label_key)) != (tfds.features.Image, tfds.features.ClassLabel):
         raise ValueError(f"a TFDS source needs an Image and a ClassLabel feature. Received: {name!r} with {features}")
     if "train" not in builder.info.splits:
         raise ValueError(f"a TFDS source needs a 'train' split. Received: {name!r} with {sorted(builder.info.splits)}")

@@ -65,8 +65,8 @@ class Recipe:
         _require(self, "decay_at_steps", below, f"must be below steps={self.steps}")
         _require(self, "compute_dtype", self.compute_dtype in DTYPES, f"must be one of {DTYPES}")
         _require(self, "interpolation", self.interpolation in INTERPOLATIONS, f"must be one of {INTERPOLATIONS}")
-        one_a_channel = len(self.mean) == len(self.std) == 3 and min(self.std) > 0
-        _require(self, "std", one_a_channel, "and mean must hold 3 numbers, one a channel, std above 0")
+        _require(self, "mean", len(self.mean) == 3, "must hold 3 numbers, one a channel")
+        _require(self, "std", len(self.std) == 3 and min(self.std) > 0, "must hold 3 numbers above 0, one a channel")
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON holds them."""

@@ -5,8 +5,9 @@ Hardware: 2 CPU cores, about 2 minutes.
 Expected: at least 98.5 % test accuracy on the 599 held-out digits, 99 % or more as a rule; a support-vector machine on
 the raw pixels reaches 99.33 % there.
 
-The schedule keeps the paper's steps (divided by 10 at one half and at three quarters) on a short run with a warm-up;
-the mean and standard deviation are those of the training split.
+The schedule keeps the paper's steps (divided by 10 at one half and at three quarters) on a short run with a warm-up
+and, for want of images, a weight decay five times as strong; the mean and standard deviation are those of the training
+split.
 """
 
 from dataclasses import replace
@@ -19,9 +20,10 @@ RECIPE = replace(
     mean=(0.304, 0.304, 0.304),
     std=(0.323, 0.323, 0.323),
     batch_size=64,
-    steps=600,
-    warmup_steps=40,
-    decay_at_steps=(300, 450),
+    steps=1_000,
+    warmup_steps=66,
+    decay_at_steps=(500, 750),
+    weight_decay=5e-4,
     log_every_steps=20,
     evaluate_every_steps=100,
     checkpoint_every_steps=100,

@@ -1,0 +1,142 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kres.preprocessing import Preprocess
+from kres.training.data import arrays, evaluation_images, sample_images, training_batches
+from kres.training.data.pipeline import fit_to_square, shuffled
+
+PREPROCESS = Preprocess(size=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bilinear")
+
+
+def _source(train=10, test=7, flip_keeps_label=True):
+    """Image i is filled with the value i, but for its left column, which is 255."""
+
+    def made(count):
+        images = np.tile(np.arange(count, dtype=np.uint8)[:, None, None, None], (1, 4, 4, 3))
+        images[:, :, 0] = 255
+        return images, np.arange(count) % 3
+
+    return arrays(made(train), made(test), class_names=("a", "b", "c"), flip_keeps_label=flip_keeps_label)
+
+
+def _batches(source, steps, *, seed=0, batch_size=5, padding=0, flip=False):
+    found = training_batches(
+        source, PREPROCESS, batch_size=batch_size, steps=steps, seed=seed, padding=padding, flip=flip
+    )
+    return [(images.numpy(), labels.numpy()) for images, labels in found]
+
+
+def _ids(batches):
+    return np.concatenate([images[:, 0, 1, 0] for images, _ in batches])
+
+
+def test_each_example_comes_once_an_epoch_in_another_order():
+    ids = _ids(_batches(_source(), range(6)))
+    epochs = ids.reshape(3, 10)
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(10))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_epochs_stay_whole_when_the_batch_does_not_divide_them():
+    ids = _ids(_batches(_source(), range(5), batch_size=4))
+    assert sorted(ids[:10]) == sorted(ids[10:]) == list(range(10))
+
+
+def test_labels_belong_to_their_images():
+    for images, labels in _batches(_source(), range(4)):
+        np.testing.assert_array_equal(images[:, 0, 1, 0] % 3, labels)
+        assert images.dtype == np.uint8
+
+
+def test_a_later_start_gives_the_same_batches():
+    whole = _batches(_source(), range(6), padding=1, flip=True)
+    rest = _batches(_source(), range(3, 6), padding=1, flip=True)
+    for (images, labels), (images_again, labels_again) in zip(whole[3:], rest, strict=True):
+        np.testing.assert_array_equal(images, images_again)
+        np.testing.assert_array_equal(labels, labels_again)
+
+
+def test_another_seed_gives_another_order():
+    assert _ids(_batches(_source(), range(2))).tolist() != _ids(_batches(_source(), range(2), seed=1)).tolist()
+
+
+def test_places_of_examples_are_spread_evenly_over_epochs():
+    count, epochs = 5, 400
+    order = np.array([int(shuffled(tf.constant(p, tf.int64), count, seed=3)) for p in range(count * epochs)])
+    firsts = np.bincount(order.reshape(epochs, count)[:, 0], minlength=count)
+    # Binomial: 80 expected with a standard deviation of 8; five of them as the limit.
+    assert np.abs(firsts - epochs / count).max() < 40
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_flips_only_where_the_label_survives(keeps):
+    batches = _batches(_source(flip_keeps_label=keeps), range(20), flip=True)
+    flipped = np.concatenate([images[:, 0, 3, 0] == 255 for images, _ in batches])
+    assert flipped.any() == keeps
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 50])
+def test_evaluation_counts_every_image_once(batch_size):
+    seen = [
+        (images.numpy(), labels.numpy())
+        for images, labels in evaluation_images(_source(), PREPROCESS, batch_size=batch_size)
+    ]
+    images = np.concatenate([images for images, _ in seen])
+    np.testing.assert_allclose(images[:, 0, 1, 0], (np.arange(7) / 255 - 0.5) / 0.25, atol=1e-6)
+    assert np.concatenate([labels for _, labels in seen]).tolist() == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_samples_are_different_images_with_the_classes_in_turn():
+    images, labels = sample_images(_source(), PREPROCESS, count=6, seed=1)
+    assert images.shape == (6, 4, 4, 3) and images.dtype == np.float32
+    assert sorted(labels.tolist()) == [0, 0, 1, 1, 2, 2]
+    assert len({float(image[0, 1, 0]) for image in images}) == 6
+    again, _ = sample_images(_source(), PREPROCESS, count=6, seed=1)
+    np.testing.assert_array_equal(images, again)
+    other, _ = sample_images(_source(), PREPROCESS, count=6, seed=2)
+    assert np.any(images != other)
+
+
+def test_more_samples_than_images_is_an_error():
+    with pytest.raises(ValueError, match=r"1..7, the images of the test split. Received: 8"):
+        sample_images(_source(), PREPROCESS, count=8, split="test")
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (12, 8), (40, 60), (2, 4)])
+def test_a_picture_becomes_its_centred_square(shape):
+    ramp = np.linspace(0, 255, shape[1]).round()
+    image = tf.constant(np.tile(ramp[None, :, None], (shape[0], 1, 3)), tf.uint8)
+    square = fit_to_square(image, PREPROCESS).numpy().astype(float)
+    assert square.shape == (4, 4, 3)
+    # The ramp is point-symmetric about its centre, so its centre crop is: to two roundings of half a level.
+    np.testing.assert_allclose(square[:, ::-1], 255 - square, atol=2)
+
+
+@pytest.mark.parametrize("shape", [(9, 5), (3, 8), (41, 40), (1, 1), (1, 300)])
+@pytest.mark.parametrize("crop", [0.875, 1.0])
+def test_any_shape_becomes_a_square(shape, crop):
+    image = tf.constant(np.full((*shape, 3), 7, np.uint8))
+    square = fit_to_square(image, replace(PREPROCESS, crop=crop)).numpy()
+    np.testing.assert_array_equal(square, np.full((4, 4, 3), 7))
+
+
+def test_an_image_of_the_right_size_is_left_alone():
+    image = tf.constant(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+    assert fit_to_square(image, PREPROCESS) is image
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((2, 4, 4, 3), np.float32), np.zeros(2, int), "must be .* uint8. Received: .*float32"),
+        (np.zeros((2, 4, 4), np.uint8), np.zeros(2, int), "must be .* uint8"),
+        (np.zeros((2, 4, 4, 3), np.uint8), np.zeros(3, int), r"labels must be \(2,\)"),
+    ],
+)
+def test_arrays_of_other_shapes_are_refused(images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        arrays((images, labels), (images, labels), class_names=("a",))

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kres.training.data.source import Source, Split, hold_out, stratified_split, subset, without_corrupt
+
+
+def _split(labels, files=None):
+    stored = tf.constant(files if files is not None else [_png(i) for i in range(len(labels))])
+    return Split(
+        labels=np.array(labels),
+        names=[f"image{i}" for i in range(len(labels))],
+        read=lambda index: tf.io.decode_image(tf.gather(stored, index), channels=3, expand_animations=False),
+    )
+
+
+def _png(value):
+    return tf.io.encode_png(tf.fill((2, 2, 3), tf.cast(value, tf.uint8))).numpy()
+
+
+def test_stratified_split_gives_each_class_its_share():
+    labels = np.repeat([0, 1, 2], [30, 60, 10])
+    mask = stratified_split(labels, [str(i) for i in range(100)], test_count=25)
+    assert mask.sum() == 25
+    np.testing.assert_allclose(np.bincount(labels[mask]), [7.5, 15, 2.5], atol=0.5)
+
+
+def test_stratified_split_does_not_move_when_an_image_is_added():
+    keys = [f"a/{i}.png" for i in range(50)]
+    before = stratified_split(np.zeros(50, int), keys, test_count=10)
+    after = stratified_split(np.zeros(51, int), [*keys, "a/new.png"], test_count=10)
+    assert np.sum(before != after[:50]) <= 1
+    other = stratified_split(np.zeros(50, int), keys, test_count=10, seed=1)
+    assert np.any(before != other)
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_stratified_split_refuses_an_empty_side(count):
+    with pytest.raises(ValueError, match=f"Received: test_count={count}"):
+        stratified_split(np.zeros(4, int), list("abcd"), test_count=count)
+
+
+def test_subset_keeps_labels_names_and_images_together():
+    part = subset(_split([3, 1, 2]), np.array([2, 0]))
+    assert part.labels.tolist() == [2, 3]
+    assert part.names == ["image2", "image0"]
+    assert [int(part.read(tf.constant(i))[0, 0, 0]) for i in range(2)] == [2, 0]
+
+
+def test_hold_out_divides_without_overlap():
+    train, test = hold_out(_split([0, 1] * 10))
+    assert len(test) == 4
+    assert sorted([*train.names, *test.names]) == sorted(_split([0, 1] * 10).names)
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_out_of_range_is_an_error(label):
+    with pytest.raises(ValueError, match=rf"labels of 'mine' must lie in 0..1 .*Received: label={label} in the test"):
+        Source(
+            name="mine",
+            class_names=("a", "b"),
+            train=_split([0, 1]),
+            test=_split([0, label]),
+            flip_keeps_label=True,
+        )
+
+
+def test_an_empty_split_is_an_error():
+    with pytest.raises(ValueError, match="has no test image"):
+        Source(name="x", class_names=("a",), train=_split([0]), test=_split([], files=[b""]), flip_keeps_label=True)
+
+
+def test_corrupt_images_are_named_and_skipped():
+    whole = _png(7)
+    split = _split([0, 1, 0, 1], files=[whole, whole[: len(whole) // 2], whole, b"no image"])
+    readable, corrupt = without_corrupt(split, on_corrupt="skip")
+    assert corrupt == ("image1", "image3")
+    assert readable.names == ["image0", "image2"]
+    assert readable.labels.tolist() == [0, 0]
+
+
+def test_corrupt_images_are_fatal_when_asked():
+    split = _split([0, 1, 0], files=[_png(1), b"", _png(2)])
+    with pytest.raises(ValueError, match=r"1 of 3 images cannot be decoded: image1\..*Received: on_corrupt='fail'"):
+        without_corrupt(split, on_corrupt="fail")
+
+
+def test_nothing_but_corrupt_images_is_always_fatal():
+    with pytest.raises(ValueError, match="None is left"):
+        without_corrupt(_split([0], files=[b"no image"]), on_corrupt="skip")
+
+
+def test_unknown_policy_is_refused():
+    with pytest.raises(ValueError, match="Received: on_corrupt='ignore'"):
+        without_corrupt(_split([0]), on_corrupt="ignore")

@@ -1,0 +1,78 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from kres.training.data import load
+from kres.training.data import tfds as tfds_source
+
+
+def _examples(count, offset=0):
+    return [(i, {"image": np.full((4, 5, 3), 8 * i + offset, np.uint8), "label": i % 3}) for i in range(count)]
+
+
+def _write(path, splits, file_format="tfrecord", **features):
+    features = features or {
+        "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+        "label": tfds.features.ClassLabel(num_classes=3),
+    }
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="tiny",
+        version="1.2.0",
+        data_dir=str(path),
+        file_format=file_format,
+        features=tfds.features.FeaturesDict(features),
+        split_datasets=splits,
+    )
+    return path / "tiny"
+
+
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_a_directory_on_disk_is_read_whole(tmp_path, file_format):
+    path = _write(tmp_path, {"train": _examples(9), "test": _examples(6, offset=5)}, file_format)
+    source = load(str(path))
+    assert (len(source.train), len(source.test), source.classes) == (9, 6, 3)
+    for offset, split in ((0, source.train), (5, source.test)):
+        seen = {int(split.read(i)[0, 0, 0]): int(label) for i, label in enumerate(split.labels)}
+        assert seen == {8 * i + offset: i % 3 for i in range(len(split))}
+    assert load(path / "1.2.0").train.names == source.train.names
+
+
+def test_a_set_without_a_test_split_holds_a_fifth_out(tmp_path):
+    source = load(_write(tmp_path, {"train": _examples(30)}))
+    assert (len(source.train), len(source.test)) == (24, 6)
+
+
+def test_a_set_without_labels_is_an_error(tmp_path):
+    features = {"image": tfds.features.Image(shape=(4, 5, 3))}
+    examples = [(0, {"image": np.zeros((4, 5, 3), np.uint8)})]
+    with pytest.raises(ValueError, match="needs an Image and a ClassLabel feature"):
+        load(_write(tmp_path, {"train": examples}, **features))
+
+
+def test_a_set_that_memory_does_not_hold_is_an_error(tmp_path, monkeypatch):
+    path = _write(tmp_path, {"train": _examples(9)})
+    monkeypatch.setattr(tfds_source, "MEMORY_LIMIT_BYTES", 100)
+    with pytest.raises(ValueError, match="may hold .* of encoded images"):
+        load(path)
+
+
+def test_a_corrupt_record_is_named(tmp_path):
+    features = {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=["a", "b", "c"])}
+    examples = _examples(9)
+    whole = tf.io.encode_png(examples[4][1]["image"]).numpy()
+    # An image that is given as encoded bytes is stored as it is.
+    examples[4][1]["image"] = io.BytesIO(whole[: len(whole) // 2])
+    path = _write(tmp_path, {"train": examples, "test": _examples(3)}, **features)
+    with pytest.raises(ValueError, match=r"1 of 9 images cannot be decoded: tiny/1\.2\.0/train/\d"):
+        load(path)
+    source = load(path, on_corrupt="skip")
+    assert (len(source.train), len(source.corrupt)) == (8, 1)
+    assert source.class_names == ("a", "b", "c")
+
+
+def test_an_unknown_name_names_the_closest():
+    with pytest.raises(ValueError, match=r"Did you mean .*cifar10.*Received: data='cifar_10'"):
+        load("cifar_10")

@@ -1,0 +1,146 @@
+import json
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kres
+from kres.training import Interrupted, NotFinite, WorkdirError, evaluate, fit, load_model, read_history
+from kres.training import loop as loop_module
+from tests.training.tiny import tiny_recipe, tiny_source
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return fit(tiny_recipe(), data=tiny_source(), workdir=tmp_path_factory.mktemp("run") / "a")
+
+
+def test_a_run_leaves_what_it_promises(finished):
+    names = {path.name for path in finished.workdir.iterdir()}
+    assert names == {"run.json", "checkpoints", "log.csv", "tensorboard", "model.keras"}
+    checkpoints = sorted(path.name for path in (finished.workdir / "checkpoints").iterdir())
+    assert checkpoints == ["step_00000002", "step_00000004"]
+    run = json.loads((finished.workdir / "run.json").read_text())
+    assert run["state"] == "finished"
+    assert run["settings"]["recipe"] == tiny_recipe().to_dict()
+    assert run["result"]["n_images"] == finished.n_images == 7
+    assert list((finished.workdir / "tensorboard").glob("events*"))
+
+
+def test_the_log_holds_every_readout(finished):
+    assert [row.step for row in finished.history] == [2, 4]
+    assert finished.history == tuple(read_history(finished.workdir))
+    first, last = finished.history
+    assert first.test_accuracy is None and last.test_accuracy == finished.accuracy
+    assert last.epoch == 4 * 8 / 20
+    assert 0 <= first.accuracy <= 1 and first.images_per_second > 0
+    json.dumps(finished.to_dict())
+
+
+def test_the_final_model_ends_in_probabilities_and_knows_its_preprocessing(finished):
+    model = keras.saving.load_model(finished.model_path)
+    assert kres.preprocess(model).size == 8
+    images = np.stack([tiny_source().test.read(i) for i in range(7)])
+    answers = model.predict(kres.preprocess(model)(images), verbose=0)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
+    assert evaluate(model, tiny_source()).accuracy == finished.accuracy
+
+
+def test_the_same_run_again_is_refused_and_resumed_returns_at_once(finished):
+    with pytest.raises(WorkdirError, match="holds this run already .finished."):
+        fit(tiny_recipe(), data=tiny_source(), workdir=finished.workdir)
+    before = finished.model_path.stat().st_mtime_ns
+    again = fit(tiny_recipe(), data=tiny_source(), workdir=finished.workdir, resume=True)
+    assert again == finished
+    assert finished.model_path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"recipe": replace(tiny_recipe(), momentum=0.8)}, "recipe.momentum: 0.9 there, 0.8 here"),
+        ({"seed": 1}, "seed: 0 there, 1 here"),
+        ({"data": tiny_source(train=21)}, "data.train_images: 20 there, 21 here"),
+        ({"batch_size": 4}, "recipe.batch_size: 8 there, 4 here"),
+    ],
+)
+def test_a_workdir_with_another_run_is_refused(finished, changes, difference):
+    arguments = {"recipe": tiny_recipe(), "data": tiny_source(), "workdir": finished.workdir, "resume": True, **changes}
+    with pytest.raises(WorkdirError, match=difference):
+        fit(arguments.pop("recipe"), **arguments)
+
+
+def test_load_model_reads_a_workdir_a_file_and_an_unfinished_run(finished, tmp_path):
+    expected = load_model(finished.workdir).get_weights()
+    for path in (finished.model_path, _unfinished(finished.workdir, tmp_path / "copy")):
+        model = load_model(path)
+        assert model.layers[-1].get_config()["activation"] == "softmax"
+        for found, weight in zip(model.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(found, weight)
+    with pytest.raises(ValueError, match="a workdir or a .keras file. Received"):
+        load_model(tmp_path / "nowhere")
+
+
+def _unfinished(workdir, copy):
+    import shutil
+
+    shutil.copytree(workdir, copy)
+    (copy / "model.keras").unlink()
+    return copy
+
+
+def test_a_signal_finishes_the_step_and_a_resumed_run_ends_as_an_uninterrupted_one(finished, tmp_path, monkeypatch):
+    import os
+    import signal
+
+    original = loop_module.Loop._due
+
+    def send_after_the_first_step(self, every):
+        if self.step == 1 and every == self.recipe.evaluate_every_steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, every)
+
+    monkeypatch.setattr(loop_module.Loop, "_due", send_after_the_first_step)
+    with pytest.raises(Interrupted, match="SIGTERM: stopped after step 1 of 4") as caught:
+        fit(tiny_recipe(), data=tiny_source(), workdir=tmp_path / "run")
+    assert caught.value.exit_code == 143
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "interrupted"
+    result = fit(tiny_recipe(), data=tiny_source(), workdir=tmp_path / "run", resume=True)
+    assert [row.step for row in result.history] == [1, 2, 4]
+    for found, expected in zip(
+        load_model(result.workdir).get_weights(), load_model(finished.workdir).get_weights(), strict=True
+    ):
+        # Without determinism sums may be taken in another order; bit for bit is tested with it, in processes of their own.
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_step_and_checkpoint(tmp_path):
+    recipe = replace(tiny_recipe(steps=6), learning_rate=1e30, warmup_learning_rate=0.0, warmup_steps=0)
+    with pytest.raises(NotFinite, match=r"(the loss of step \d|not finite after step \d).*no good checkpoint"):
+        fit(recipe, data=tiny_source(), workdir=tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "failed"
+
+
+def test_bad_arguments_are_refused_before_anything_is_written(tmp_path):
+    for arguments, message in (
+        ({"seed": -1}, "Received: seed=-1"),
+        ({"strategy": "tpu"}, "auto, one, mirrored. Received: strategy='tpu'"),
+        ({"devices": 0}, "Received: devices=0"),
+        ({"steps": 0}, "Received: steps=0"),
+        ({"batch_size": 0}, "Received: batch_size=0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(tiny_recipe(), data=tiny_source(), workdir=tmp_path / "run", **arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_bfloat16_trains(tmp_path):
+    recipe = replace(tiny_recipe(steps=2), compute_dtype="mixed_bfloat16")
+    result = fit(recipe, data=tiny_source(), workdir=tmp_path)
+    model = load_model(result.workdir)
+    assert model.layers[2].compute_dtype == "bfloat16"
+    assert model.output.dtype == "float32"
+    assert tf.reduce_all([tf.reduce_all(tf.math.is_finite(w.value)) for w in model.trainable_variables])

@@ -1,0 +1,116 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kres.preprocessing import Preprocess
+from kres.training import step as step_module
+from kres.training.optimisation import SGD, WarmupStepDecay
+from kres.training.step import Sums, first_run_quick, make_train_step
+
+PREPROCESS = Preprocess(size=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+
+
+def _linear():
+    inputs = keras.Input((4, 4, 3))
+    outputs = keras.layers.Dense(3, kernel_initializer="glorot_uniform")(keras.layers.Flatten()(inputs))
+    return keras.Model(inputs, outputs)
+
+
+def _made(model, batch_size, rate=0.1):
+    optimizer = SGD(WarmupStepDecay(rate), momentum=0.9, l2=0.01)
+    optimizer.build(model.trainable_variables)
+    sums = Sums()
+    spec = (tf.TensorSpec((batch_size, 4, 4, 3), tf.uint8), tf.TensorSpec((batch_size,), tf.int32))
+    train_step = make_train_step(
+        model,
+        optimizer,
+        sums,
+        preprocess=PREPROCESS,
+        batch_size=batch_size,
+        strategy=tf.distribute.get_strategy(),
+        element_spec=spec,
+    )
+    return train_step, sums
+
+
+def _batches(count, batch_size):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, batch_size, 4, 4, 3), dtype=np.uint8)
+    return images, rng.integers(0, 3, (count, batch_size), dtype=np.int32)
+
+
+def test_twenty_steps_equal_numpy():
+    keras.utils.set_random_seed(0)
+    model = _linear()
+    kernel, bias = (w.astype(np.float64) for w in model.get_weights())
+    train_step, sums = _made(model, 6)
+    images, labels = _batches(20, 6)
+    velocities = np.zeros_like(kernel), np.zeros_like(bias)
+    for x, y in zip(images, labels, strict=True):
+        train_step(tf.constant(x), tf.constant(y))
+        inputs = ((x / 255 - 0.5) / 0.25).reshape(6, -1)
+        logits = inputs @ kernel + bias
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+        loss = -np.log(probabilities[np.arange(6), y]).mean()
+        difference = (probabilities - np.eye(3)[y]) / 6
+        gradients = inputs.T @ difference + 0.01 * kernel, difference.sum(axis=0)
+        velocities = tuple(0.9 * v - 0.1 * g for v, g in zip(velocities, gradients, strict=True))
+        kernel, bias = kernel + velocities[0], bias + velocities[1]
+        found, right, finite = sums.read(1)
+        # float32 against float64, through up to 20 updates
+        assert found == pytest.approx(loss, rel=1e-4, abs=1e-5)
+        assert right == np.sum(logits.argmax(axis=1) == y)
+        assert finite == 1
+    np.testing.assert_allclose(model.get_weights()[0], kernel, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.get_weights()[1], bias, rtol=1e-4, atol=1e-5)
+
+
+def test_sums_count_the_steps_before_the_first_bad_one():
+    model = _linear()
+    train_step, sums = _made(model, 2)
+    images, labels = _batches(5, 2)
+    for number, (x, y) in enumerate(zip(images, labels, strict=True)):
+        if number == 3:
+            model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+        train_step(tf.constant(x), tf.constant(y))
+    loss, _, finite_steps = sums.read(1)
+    assert np.isnan(loss) and finite_steps == 3
+    assert sums.read(1) == (0.0, 0, 0)
+
+
+def test_the_step_is_traced_once():
+    train_step, _ = _made(_linear(), 2)
+    traced = []
+    model = _linear()
+    call = model.call
+    model.call = lambda *args, **kwargs: traced.append(1) or call(*args, **kwargs)
+    train_step, _ = _made(model, 2)
+    images, labels = _batches(3, 2)
+    for x, y in zip(images, labels, strict=True):
+        train_step(tf.constant(x), tf.constant(y))
+    assert len(traced) == 1
+
+
+def _options():
+    return tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(1, [True, False]), (300, [False, False])])
+def test_graph_passes_are_off_for_the_first_run_of_a_deep_net_alone(monkeypatch, threshold, expected):
+    monkeypatch.setattr(step_module, "DEEP_LAYERS", threshold)
+    run = first_run_quick(_options, _linear())
+    assert [run(), run()] == expected
+    assert not _options()
+
+
+def test_graph_passes_come_back_after_an_error(monkeypatch):
+    monkeypatch.setattr(step_module, "DEEP_LAYERS", 1)
+
+    def fail():
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        first_run_quick(fail, _linear())()
+    assert not _options()

@@ -1,0 +1,82 @@
+import json
+
+import pytest
+
+from kres.training.workdir import FINISHED, RUNNING, WorkdirError, open_workdir, read_run, write_atomically, write_run
+
+SETTINGS = {"recipe": {"name": "r", "steps": 3}, "data": {"source": "digits", "sha256": "a"}, "seed": 0}
+
+
+def test_a_new_or_empty_directory_is_taken(tmp_path):
+    assert open_workdir(tmp_path / "deep" / "new", SETTINGS, resume=False) is None
+    assert (tmp_path / "deep" / "new").is_dir()
+    assert open_workdir(tmp_path / "deep" / "new", SETTINGS, resume=True) is None
+
+
+def test_a_directory_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("important")
+    with pytest.raises(WorkdirError, match="must be new, empty, or hold a run"):
+        open_workdir(tmp_path, SETTINGS, resume=True)
+
+
+def test_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(WorkdirError, match="must be new, empty"):
+        open_workdir(tmp_path / "file", SETTINGS, resume=False)
+
+
+@pytest.mark.parametrize("state", [RUNNING, FINISHED])
+def test_the_same_run_goes_on_only_when_asked(tmp_path, state):
+    write_run(tmp_path, SETTINGS, state=state)
+    with pytest.raises(WorkdirError, match=f"holds this run already .{state}."):
+        open_workdir(tmp_path, SETTINGS, resume=False)
+    assert open_workdir(tmp_path, SETTINGS, resume=True)["state"] == state
+
+
+def test_another_run_is_refused_with_the_differences(tmp_path):
+    write_run(tmp_path, SETTINGS, state=RUNNING)
+    other = {**SETTINGS, "recipe": {"name": "r", "steps": 4}, "seed": 1}
+    with pytest.raises(WorkdirError) as caught:
+        open_workdir(tmp_path, other, resume=True)
+    assert "recipe.steps: 3 there, 4 here" in str(caught.value)
+    assert "seed: 0 there, 1 here" in str(caught.value)
+    assert "recipe.name" not in str(caught.value)
+
+
+def test_the_same_images_by_another_path_are_the_same_data(tmp_path):
+    write_run(tmp_path, SETTINGS, state=RUNNING)
+    moved = {**SETTINGS, "data": {"source": "elsewhere", "sha256": "a"}}
+    assert open_workdir(tmp_path, moved, resume=True)
+    changed = {**SETTINGS, "data": {"source": "elsewhere", "sha256": "b"}}
+    with pytest.raises(WorkdirError, match="data.source: 'digits' there, 'elsewhere' here"):
+        open_workdir(tmp_path, changed, resume=True)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"settings": {}'])
+def test_an_unreadable_run_file_is_an_error(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(WorkdirError, match=r"run\.json is not readable"):
+        read_run(tmp_path)
+
+
+def test_run_json_says_what_ran(tmp_path):
+    write_run(tmp_path, SETTINGS, state=FINISHED, result={"accuracy": 0.5})
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["settings"] == SETTINGS and run["result"] == {"accuracy": 0.5}
+    assert {"python", "tensorflow", "keras", "numpy", "kres"} == {*run["versions"]}
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_text("old")
+
+    def fail(aside):
+        aside.write_text("half")
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["model.keras"]
+    write_atomically(path, lambda aside: aside.write_text("new"))
+    assert path.read_text() == "new"

@@ -17,7 +17,7 @@ class GroupedConv2D(keras.layers.Conv2D):
             return super().convolution_op(inputs, kernel)
         return kernels.grouped_conv2d(
             inputs,
-            keras.ops.convert_to_tensor(kernel),
+            kernel,
             strides=self.strides,
             padding=self.padding,
             dilation_rate=self.dilation_rate,

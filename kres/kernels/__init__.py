@@ -23,7 +23,9 @@ class BatchNorm(Protocol):
         momentum: float,
         epsilon: float,
         training: bool,
-    ) -> tuple[Any, Any, Any]: ...
+    ) -> tuple[Any, Any, Any]:
+        """The outputs, and the new moving mean and variance."""
+        ...
 
 
 batch_norm: BatchNorm | None

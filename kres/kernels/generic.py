@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from kres.kernels.shapes import check_grouped_conv2d
+
 
 def grouped_conv2d(
     inputs: Any,
@@ -16,13 +18,9 @@ def grouped_conv2d(
 ) -> Any:
     """Convolve (n, h, w, c) with a kernel (kh, kw, c / groups, out) into (n, h', w', out) by Keras's own operation.
 
-    Keras reads the groups off the shapes; ValueError when `groups` says something else.
+    ValueError when the shapes do not fit `groups`, or when the input is too small for the kernel.
     """
-    if inputs.shape[-1] != kernel.shape[-2] * groups:
-        raise ValueError(
-            "The kernel's input channels times `groups` must equal the input's channels. "
-            f"Received: inputs.shape={tuple(inputs.shape)}, kernel.shape={tuple(kernel.shape)}, groups={groups}"
-        )
+    check_grouped_conv2d(inputs, kernel, padding=padding, dilation_rate=dilation_rate, groups=groups)
     return keras.ops.conv(
         inputs,
         kernel,

@@ -15,6 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kres.kernels.shapes import check_grouped_conv2d
+
 
 def grouped_conv2d(
     inputs: tf.Tensor,
@@ -29,29 +31,19 @@ def grouped_conv2d(
 
     ValueError when the shapes do not fit `groups`, or when the input is too small for the kernel.
     """
-    if inputs.shape[-1] != kernel.shape[-2] * groups:
-        raise ValueError(
-            "The kernel's input channels times `groups` must equal the input's channels. "
-            f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}, groups={groups}"
-        )
+    check_grouped_conv2d(inputs, kernel, padding=padding, dilation_rate=dilation_rate, groups=groups)
+    # Here, because inside a custom gradient a variable would have to be handed over as such.
+    kernel = tf.convert_to_tensor(kernel)
     window = {"strides": strides, "padding": padding.upper(), "dilations": dilation_rate}
     device, dtype = _device_kind(inputs), inputs.dtype.name
     if has_native_gradient(device, dtype):
-        outputs = _convolve(inputs, kernel, **window)
-    elif max(dilation_rate) == 1:
-        outputs = _with_own_gradient(inputs, kernel, window=window, groups=groups, device=device)
-    else:
-        # Without oneDNN a CPU has no gradient for a dilated convolution at all, grouped or not: only XLA has one.
-        outputs = keras.ops.conv(
-            inputs, kernel, list(strides), padding, data_format="channels_last", dilation_rate=dilation_rate
-        )
-    if 0 in outputs.shape and 0 not in inputs.shape:
-        raise ValueError(
-            "The input is too small for the kernel: the convolution's output is empty. "
-            f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}, strides={strides}, "
-            f"padding={padding!r}, dilation_rate={dilation_rate}"
-        )
-    return outputs
+        return _convolve(inputs, kernel, **window)
+    if max(dilation_rate) == 1:
+        return _with_own_gradient(inputs, kernel, window=window, groups=groups, device=device)
+    # Without oneDNN a CPU has no gradient for a dilated convolution at all, grouped or not: only XLA has one.
+    return keras.ops.conv(
+        inputs, kernel, list(strides), padding, data_format="channels_last", dilation_rate=dilation_rate
+    )
 
 
 @functools.cache

@@ -60,7 +60,7 @@ def test_tflite_holds_plain_convolutions(network: tuple[Any, Path], quantized: b
     np.testing.assert_allclose(found, expected, atol=(0.03 if quantized else 1e-5) * expected.max())
 
 
-def test_saved_model_runs_with_and_without_onednn(network: tuple[Any, Path], tmp_path: Path) -> None:
+def test_saved_model_runs_without_onednn(network: tuple[Any, Path], tmp_path: Path) -> None:
     model, path = network
     images = random_images(2, *SHAPE)
     np.save(tmp_path / "images.npy", images)
@@ -68,9 +68,9 @@ def test_saved_model_runs_with_and_without_onednn(network: tuple[Any, Path], tmp
     code = f"""
 import numpy as np, tensorflow as tf
 images, expected = (np.load(r"{tmp_path}" + name) for name in ("/images.npy", "/expected.npy"))
-found = tf.saved_model.load(r"{path}").serve(images)
+loaded = tf.saved_model.load(r"{path}")
+found = loaded.serve(images)
 np.testing.assert_allclose(found, expected, atol=1e-5 * expected.max())
 print("equal")
 """
-    for onednn in ("0", "1"):
-        assert run_python(code, TF_ENABLE_ONEDNN_OPTS=onednn) == "equal"
+    assert run_python(code, TF_ENABLE_ONEDNN_OPTS="0") == "equal"

@@ -16,7 +16,7 @@ PREFIX = "step_"
 STATE = "state.json"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(OSError):
     """A checkpoint could not be written or read; the message names the last good one."""
 
 

@@ -11,7 +11,7 @@ import kres
 from kres.preprocessing import Preprocess
 from kres.training.data import Source, load
 from kres.training.data.pipeline import evaluation_batches
-from kres.training.step import first_run_quick
+from kres.training.step import without_graph_passes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +68,7 @@ class Evaluator:
         def classify(images: tf.Tensor) -> tf.Tensor:
             return tf.argmax(model(preprocess(images), training=False), axis=-1)
 
-        self._classify = first_run_quick(classify, model)
+        self._classify = without_graph_passes(classify, model)
 
     def __call__(self) -> Evaluation:
         """Evaluate the model as it stands."""

@@ -22,7 +22,7 @@ from kres.training.step import Sums, make_train_step
 logger = logging.getLogger(__name__)
 
 
-class NotFinite(RuntimeError):
+class NotFinite(FloatingPointError):
     """The loss or a weight became infinite or NaN; the message names the step and the last good checkpoint."""
 
 
@@ -112,7 +112,7 @@ class Loop:
     def _read_out(self) -> LogRow:
         recipe = self.recipe
         steps = self.step - self._read_at
-        loss, correct, finite_steps = self.sums.read(self.strategy.num_replicas_in_sync)
+        loss, correct, finite_steps = self.sums.read(self.strategy)
         now = time.monotonic()
         elapsed, self._clock = now - self._clock, now
         self.seconds += elapsed

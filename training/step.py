@@ -25,12 +25,14 @@ class Sums:
         # A sum that once was not finite never is again, so this counts the steps before the first bad one.
         self.finite_steps.assign_add(tf.cast(tf.math.is_finite(total), tf.int64))
 
-    def read(self, replicas: int) -> tuple[float, int, int]:
+    def read(self, strategy: tf.distribute.Strategy) -> tuple[float, int, int]:
         """(summed loss, right answers, steps before the first non-finite loss), and start again from zero."""
-        values = float(self.loss), int(self.correct), int(self.finite_steps) // replicas
-        for variable in (self.loss, self.correct, self.finite_steps):
-            variable.assign(tf.zeros((), variable.dtype))
-        return values
+        with strategy.scope():
+            variables = self.loss, self.correct, self.finite_steps
+            loss, correct, finite_steps = (variable.read_value().numpy() for variable in variables)
+            for variable in variables:
+                variable.assign(tf.zeros((), variable.dtype))
+        return float(loss), int(correct), int(finite_steps) // strategy.num_replicas_in_sync
 
 
 def _per_replica(dtype: tf.DType) -> tf.Variable:
@@ -74,22 +76,19 @@ def make_train_step(
     def train_step(images: Any, labels: Any) -> None:
         strategy.run(replica_step, args=(images, labels))
 
-    return first_run_quick(train_step, model)
+    return without_graph_passes(train_step, model)
 
 
-def first_run_quick(function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
-    """`function`, whose first call keeps grappler's passes off where `model` is very deep.
+def without_graph_passes(function: Callable[..., Any], model: keras.Model) -> Callable[..., Any]:
+    """`function`, run without grappler's passes where `model` is very deep.
 
-    Over its tens of thousands of nodes they take minutes. The option is process-wide, so it holds for the first
-    execution alone, which is when the passes would run.
+    Over its tens of thousands of nodes they take minutes. The option is process-wide, so it holds during the calls
+    alone; and during each of them, because TensorFlow prepares a function anew when it is called under another option.
     """
-    pending = len(model.layers) > DEEP_LAYERS
+    if len(model.layers) <= DEEP_LAYERS:
+        return function
 
     def run(*arguments: Any) -> Any:
-        nonlocal pending
-        if not pending:
-            return function(*arguments)
-        pending = False
         with _passes_off():
             return function(*arguments)
 

@@ -28,7 +28,7 @@ def train(
 
     Ctrl-C and SIGTERM finish the step, write a checkpoint and end with 130 and 143; --resume goes on from there.
     """
-    from kres.training import Interrupted, fit
+    from kres.training import Interrupted, NotFinite, fit
 
     try:
         result = fit(
@@ -47,6 +47,9 @@ def train(
     except Interrupted as interrupted:
         logger.warning("%s Go on with --resume.", interrupted)
         raise typer.Exit(interrupted.exit_code) from interrupted
+    except NotFinite as error:
+        logger.error("%s", error)
+        raise typer.Exit(1) from error
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
     else:

@@ -79,7 +79,7 @@ def test_a_damaged_checkpoint_is_passed_over_aloud(checkpoints, value, caplog, h
 
 def test_no_good_checkpoint_is_an_error(checkpoints, value):
     _truncate(_save(checkpoints, value, 3))
-    with pytest.raises(CheckpointError, match="no checkpoint in .* is readable: step_00000003 is damaged"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint in .* is readable: step_00000003 is damaged"):
         checkpoints.restore()
 
 

@@ -27,22 +27,22 @@ def test_every_image_counts_once_with_any_batch_size(model, batch_size):
 
 def test_the_training_split_on_request(model):
     assert evaluate(model, tiny_source(), split="train").n_images == 20
-    with pytest.raises(ValueError, match="'train' or 'test'. Received: split='validation'"):
+    with pytest.raises(ValueError, match=r"'train' or 'test'. Received: split='validation'"):
         evaluate(model, tiny_source(), split="validation")
 
 
 def test_other_classes_than_the_model_has_are_an_error(model):
-    with pytest.raises(ValueError, match="10 in 'digits'. Received: a model with 3"):
+    with pytest.raises(ValueError, match=r"10 in 'digits'. Received: a model with 3"):
         evaluate(model, "digits")
 
 
 def test_a_model_that_knows_no_preprocessing_is_an_error():
     inputs = keras.Input((8, 8, 3))
     plain = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
-    with pytest.raises(ValueError, match="knows its preprocessing"):
+    with pytest.raises(ValueError, match=r"knows its preprocessing"):
         evaluate(plain, tiny_source())
 
 
 def test_batch_size_must_be_positive(model):
-    with pytest.raises(ValueError, match="Received: batch_size=0"):
+    with pytest.raises(ValueError, match=r"Received: batch_size=0"):
         evaluate(model, tiny_source(), batch_size=0)

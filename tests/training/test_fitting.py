@@ -49,7 +49,7 @@ def test_the_final_model_ends_in_probabilities_and_knows_its_preprocessing(finis
 
 
 def test_the_same_run_again_is_refused_and_resumed_returns_at_once(finished):
-    with pytest.raises(WorkdirError, match="holds this run already .finished."):
+    with pytest.raises(WorkdirError, match=r"holds this run already .finished."):
         fit(tiny_recipe(), data=tiny_source(), workdir=finished.workdir)
     before = finished.model_path.stat().st_mtime_ns
     again = fit(tiny_recipe(), data=tiny_source(), workdir=finished.workdir, resume=True)
@@ -79,7 +79,7 @@ def test_load_model_reads_a_workdir_a_file_and_an_unfinished_run(finished, tmp_p
         assert model.layers[-1].get_config()["activation"] == "softmax"
         for found, weight in zip(model.get_weights(), expected, strict=True):
             np.testing.assert_array_equal(found, weight)
-    with pytest.raises(ValueError, match="a workdir or a .keras file. Received"):
+    with pytest.raises(ValueError, match=r"a workdir or a .keras file. Received"):
         load_model(tmp_path / "nowhere")
 
 
@@ -103,7 +103,7 @@ def test_a_signal_finishes_the_step_and_a_resumed_run_ends_as_an_uninterrupted_o
         return original(self, every)
 
     monkeypatch.setattr(loop_module.Loop, "_due", send_after_the_first_step)
-    with pytest.raises(Interrupted, match="SIGTERM: stopped after step 1 of 4") as caught:
+    with pytest.raises(Interrupted, match=r"SIGTERM: stopped after step 1 of 4") as caught:
         fit(tiny_recipe(), data=tiny_source(), workdir=tmp_path / "run")
     assert caught.value.exit_code == 143
     monkeypatch.undo()
@@ -113,7 +113,7 @@ def test_a_signal_finishes_the_step_and_a_resumed_run_ends_as_an_uninterrupted_o
     for found, expected in zip(
         load_model(result.workdir).get_weights(), load_model(finished.workdir).get_weights(), strict=True
     ):
-        # Without determinism sums may be taken in another order; bit for bit is tested with it, in processes of their own.
+        # Without determinism sums may be taken in another order; bit for bit is tested elsewhere, with it.
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from kres.preprocessing import Preprocess
 from kres.training import step as step_module
 from kres.training.optimisation import SGD, WarmupStepDecay
-from kres.training.step import Sums, first_run_quick, make_train_step
+from kres.training.step import Sums, make_train_step, without_graph_passes
 
 PREPROCESS = Preprocess(size=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 
@@ -58,7 +58,7 @@ def test_twenty_steps_equal_numpy():
         gradients = inputs.T @ difference + 0.01 * kernel, difference.sum(axis=0)
         velocities = tuple(0.9 * v - 0.1 * g for v, g in zip(velocities, gradients, strict=True))
         kernel, bias = kernel + velocities[0], bias + velocities[1]
-        found, right, finite = sums.read(1)
+        found, right, finite = sums.read(tf.distribute.get_strategy())
         # float32 against float64, through up to 20 updates
         assert found == pytest.approx(loss, rel=1e-4, abs=1e-5)
         assert right == np.sum(logits.argmax(axis=1) == y)
@@ -75,9 +75,9 @@ def test_sums_count_the_steps_before_the_first_bad_one():
         if number == 3:
             model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
         train_step(tf.constant(x), tf.constant(y))
-    loss, _, finite_steps = sums.read(1)
+    loss, _, finite_steps = sums.read(tf.distribute.get_strategy())
     assert np.isnan(loss) and finite_steps == 3
-    assert sums.read(1) == (0.0, 0, 0)
+    assert sums.read(tf.distribute.get_strategy()) == (0.0, 0, 0)
 
 
 def test_the_step_is_traced_once():
@@ -97,11 +97,10 @@ def _options():
     return tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
 
 
-@pytest.mark.parametrize(("threshold", "expected"), [(1, [True, False]), (300, [False, False])])
-def test_graph_passes_are_off_for_the_first_run_of_a_deep_net_alone(monkeypatch, threshold, expected):
+@pytest.mark.parametrize(("threshold", "off"), [(1, True), (300, False)])
+def test_graph_passes_are_off_while_a_deep_net_runs(monkeypatch, threshold, off):
     monkeypatch.setattr(step_module, "DEEP_LAYERS", threshold)
-    run = first_run_quick(_options, _linear())
-    assert [run(), run()] == expected
+    assert without_graph_passes(_options, _linear())() == off
     assert not _options()
 
 
@@ -111,6 +110,6 @@ def test_graph_passes_come_back_after_an_error(monkeypatch):
     def fail():
         raise RuntimeError("no memory")
 
-    with pytest.raises(RuntimeError, match="no memory"):
-        first_run_quick(fail, _linear())()
+    with pytest.raises(RuntimeError, match=r"no memory"):
+        without_graph_passes(fail, _linear())()
     assert not _options()

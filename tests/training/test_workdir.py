@@ -15,13 +15,13 @@ def test_a_new_or_empty_directory_is_taken(tmp_path):
 
 def test_a_directory_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("important")
-    with pytest.raises(WorkdirError, match="must be new, empty, or hold a run"):
+    with pytest.raises(WorkdirError, match=r"must be new, empty, or hold a run"):
         open_workdir(tmp_path, SETTINGS, resume=True)
 
 
 def test_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(WorkdirError, match="must be new, empty"):
+    with pytest.raises(WorkdirError, match=r"must be new, empty"):
         open_workdir(tmp_path / "file", SETTINGS, resume=False)
 
 
@@ -48,7 +48,7 @@ def test_the_same_images_by_another_path_are_the_same_data(tmp_path):
     moved = {**SETTINGS, "data": {"source": "elsewhere", "sha256": "a"}}
     assert open_workdir(tmp_path, moved, resume=True)
     changed = {**SETTINGS, "data": {"source": "elsewhere", "sha256": "b"}}
-    with pytest.raises(WorkdirError, match="data.source: 'digits' there, 'elsewhere' here"):
+    with pytest.raises(WorkdirError, match=r"data.source: 'digits' there, 'elsewhere' here"):
         open_workdir(tmp_path, changed, resume=True)
 
 
@@ -74,7 +74,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         aside.write_text("half")
         raise OSError("No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match=r"No space"):
         write_atomically(path, fail)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["model.keras"]

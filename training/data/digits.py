@@ -1,9 +1,9 @@
 """The 1,797 handwritten digits (8x8 px, 17 grey levels) that scikit-learn ships, embedded.
 
 Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository (1998),
-https://doi.org/10.24432/C50P49, CC BY 4.0. `digits.npz` holds its test part, as `sklearn.datasets.load_digits` does, and
-which 599 of them scikit-learn's `train_test_split(..., test_size=599, stratify=labels, random_state=0)` sets aside. On that
-split a nearest neighbour answers 98.50 % and a support-vector machine (RBF, C=10) 99.33 % of the test images right.
+https://doi.org/10.24432/C50P49, CC BY 4.0. `digits.npz` holds its test part, as scikit-learn's `load_digits` does, and
+which 599 of them scikit-learn's `train_test_split(..., test_size=599, stratify=labels, random_state=0)` sets aside. On
+that split a nearest neighbour answers 98.50 % and a support-vector machine (RBF, C=10) 99.33 % of the test right.
 """
 
 from importlib import resources

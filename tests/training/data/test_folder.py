@@ -60,11 +60,11 @@ def test_a_test_class_that_training_lacks_is_an_error(tmp_path):
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="one subfolder a class.*with 0 such subfolder"):
+    with pytest.raises(ValueError, match=r"one subfolder a class.*with 0 such subfolder"):
         load(tmp_path)
     (tmp_path / "cat").mkdir()
     (tmp_path / "dog").mkdir()
-    with pytest.raises(ValueError, match="with 0 such subfolder"):
+    with pytest.raises(ValueError, match=r"with 0 such subfolder"):
         load(tmp_path)
 
 
@@ -80,5 +80,5 @@ def test_a_truncated_file_is_fatal_or_skipped_by_option(flat):
 
 @pytest.mark.parametrize("missing", ["./nowhere", "/nowhere/at/all"])
 def test_a_path_that_is_not_there_is_an_error(missing):
-    with pytest.raises(ValueError, match="must be a directory. Received"):
+    with pytest.raises(ValueError, match=r"must be a directory. Received"):
         load(missing)

@@ -66,7 +66,7 @@ def test_a_label_out_of_range_is_an_error(label):
 
 
 def test_an_empty_split_is_an_error():
-    with pytest.raises(ValueError, match="has no test image"):
+    with pytest.raises(ValueError, match=r"has no test image"):
         Source(name="x", class_names=("a",), train=_split([0]), test=_split([], files=[b""]), flip_keeps_label=True)
 
 
@@ -86,10 +86,10 @@ def test_corrupt_images_are_fatal_when_asked():
 
 
 def test_nothing_but_corrupt_images_is_always_fatal():
-    with pytest.raises(ValueError, match="None is left"):
+    with pytest.raises(ValueError, match=r"None is left"):
         without_corrupt(_split([0], files=[b"no image"]), on_corrupt="skip")
 
 
 def test_unknown_policy_is_refused():
-    with pytest.raises(ValueError, match="Received: on_corrupt='ignore'"):
+    with pytest.raises(ValueError, match=r"Received: on_corrupt='ignore'"):
         without_corrupt(_split([0]), on_corrupt="ignore")

@@ -48,14 +48,14 @@ def test_a_set_without_a_test_split_holds_a_fifth_out(tmp_path):
 def test_a_set_without_labels_is_an_error(tmp_path):
     features = {"image": tfds.features.Image(shape=(4, 5, 3))}
     examples = [(0, {"image": np.zeros((4, 5, 3), np.uint8)})]
-    with pytest.raises(ValueError, match="needs an Image and a ClassLabel feature"):
+    with pytest.raises(ValueError, match=r"needs an Image and a ClassLabel feature"):
         load(_write(tmp_path, {"train": examples}, **features))
 
 
 def test_a_set_that_memory_does_not_hold_is_an_error(tmp_path, monkeypatch):
     path = _write(tmp_path, {"train": _examples(9)})
     monkeypatch.setattr(tfds_source, "MEMORY_LIMIT_BYTES", 100)
-    with pytest.raises(ValueError, match="may hold .* of encoded images"):
+    with pytest.raises(ValueError, match=r"may hold .* of encoded images"):
         load(path)
 
 

@@ -33,7 +33,7 @@ def test_cifar_resnet20_is_the_papers():
 
 
 def test_an_unknown_name_names_the_closest():
-    with pytest.raises(ValueError, match="closest: cifar_resnet20.*Received: 'cifar_resnet2'"):
+    with pytest.raises(ValueError, match=r"closest: cifar_resnet20.*Received: 'cifar_resnet2'"):
         recipe("cifar_resnet2")
 
 
@@ -88,14 +88,14 @@ BAD = {
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Recipe)])
 def test_every_field_refuses_nonsense(field):
-    with pytest.raises(ValueError, match="Received: ") as caught:
+    with pytest.raises(ValueError, match=r"Received: ") as caught:
         replace(BASE, **{field: BAD[field]})
     assert str(BAD[field]) in str(caught.value)
 
 
 @pytest.mark.parametrize("late", [(64_000,), (0, 5)])
 def test_decays_lie_within_the_run(late):
-    with pytest.raises(ValueError, match="decay_at_steps"):
+    with pytest.raises(ValueError, match=r"decay_at_steps"):
         replace(BASE, decay_at_steps=late)
 
 
@@ -105,5 +105,5 @@ def test_another_length_keeps_the_shape_of_the_schedule():
     for steps in (1, 2, 3):
         tiny = recipe("digits_resnet20").with_steps(steps)
         assert tiny.steps == steps and all(step < steps for step in tiny.decay_at_steps)
-    with pytest.raises(ValueError, match="Received: steps=0"):
+    with pytest.raises(ValueError, match=r"Received: steps=0"):
         BASE.with_steps(0)

@@ -1,0 +1,106 @@
+"""`kres train` and `kres eval` in processes of their own, which real signals stop."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from kres.training import load_model, read_history
+
+KRES = [sys.executable, "-c", "from kres.cli import main; main()"]
+RUN = ["digits_resnet20", "--data", "digits", "--steps", "240", "--batch-size", "8", "--deterministic"]
+PATIENCE_SECONDS = 240
+
+
+def _start(*arguments):
+    return subprocess.Popen([*KRES, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _finish(process, code):
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == code, (process.returncode, out, err)
+    return out, err
+
+
+def _kres(*arguments, code=0):
+    return _finish(_start(*arguments), code)
+
+
+def _when(happened, process, number):
+    """Send a signal as soon as `happened()`; fail if the process ends before."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("train") / "whole"
+    out, _ = _kres("train", *RUN, "--workdir", str(workdir), "--json")
+    return workdir, json.loads(out)
+
+
+@pytest.mark.slow
+def test_the_result_is_json_and_eval_agrees(uninterrupted):
+    workdir, result = uninterrupted
+    assert (result["n_images"], result["steps"], result["seed"]) == (599, 240, 0)
+    out, _ = _kres("eval", str(workdir), "--data", "digits", "--batch-size", "100", "--json")
+    assert json.loads(out) == {"accuracy": result["accuracy"], "n_images": 599, "corrupt": []}
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_and_killed_ends_in_the_same_bits(uninterrupted, tmp_path):
+    workdir = tmp_path / "killed"
+    arguments = ["train", *RUN, "--workdir", str(workdir), "--resume"]
+
+    process = _start(*arguments)
+    _when(lambda: len(read_history(workdir)) >= 1, process, signal.SIGINT)
+    _, err = _finish(process, 130)
+    assert "SIGINT: stopped after step" in err and "--resume" in err
+    assert json.loads((workdir / "run.json").read_text())["state"] == "interrupted"
+
+    process = _start(*arguments)
+    _when((workdir / "checkpoints" / "step_00000100").exists, process, signal.SIGKILL)
+    _finish(process, -signal.SIGKILL)
+
+    _kres(*arguments)
+    whole, _ = uninterrupted
+    for found, expected in zip(load_model(workdir).get_weights(), load_model(whole).get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    measured = {row.step: row.test_accuracy for row in read_history(workdir) if row.test_accuracy is not None}
+    assert measured == {row.step: row.test_accuracy for row in read_history(whole) if row.test_accuracy is not None}
+
+
+@pytest.mark.slow
+def test_sigterm_writes_a_checkpoint_and_exits_143(tmp_path):
+    workdir = tmp_path / "run"
+    process = _start("train", *RUN, "--workdir", str(workdir))
+    _when(lambda: len(read_history(workdir)) >= 1, process, signal.SIGTERM)
+    _, err = _finish(process, 143)
+    stopped = json.loads(next((workdir / "checkpoints").glob("step_*/state.json")).read_text())["step"]
+    assert f"SIGTERM: stopped after step {stopped} of 240" in err
+    _, err = _kres("train", *RUN, "--workdir", str(workdir), code=2)
+    assert "holds this run already" in err and "interrupted" in err
+
+
+@pytest.mark.slow
+def test_a_finished_run_says_so_and_another_recipe_is_refused(uninterrupted):
+    workdir, result = uninterrupted
+    out, err = _kres("train", *RUN, "--workdir", str(workdir), "--resume", "--json")
+    assert json.loads(out) == result
+    assert "is finished" in err
+    _, err = _kres("train", "cifar_resnet20", "--data", "digits", "--workdir", str(workdir), "--resume", code=2)
+    assert "holds another run" in err and "recipe.name: 'digits_resnet20' there, 'cifar_resnet20' here" in err
+
+
+def test_an_unknown_recipe_is_one_line(tmp_path):
+    _, err = _kres("train", "cifar_resnet19", "--data", "digits", "--workdir", str(tmp_path / "x"), code=2)
+    assert "closest: cifar_resnet20" in err and "Traceback" not in err
+    assert not (tmp_path / "x").exists()

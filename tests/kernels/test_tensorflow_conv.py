@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,7 +8,7 @@ from kres.kernels import grouped_conv2d, tensorflow_conv
 from tests.kernels.comparison import random_images
 from tests.kernels.subprocesses import run_python, run_python_with_errors
 
-WINDOW = {"strides": (1, 1), "padding": "same", "dilation_rate": (1, 1)}
+WINDOW: dict[str, Any] = {"strides": (1, 1), "padding": "same", "dilation_rate": (1, 1)}
 
 
 def test_split_gradients_equal_one_convolution_a_group() -> None:

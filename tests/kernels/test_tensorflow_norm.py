@@ -1,13 +1,15 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kres.kernels import batch_norm
+from kres.kernels.tensorflow_norm import batch_norm
 from tests.kernels.comparison import random_images
 
 
-def normalize(inputs: tf.Tensor, **changes: object) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    arguments = {
+def normalize(inputs: tf.Tensor, **changes: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    arguments: dict[str, Any] = {
         "gamma": tf.constant([1.0, 2.0, 0.5]),
         "beta": tf.constant([0.0, -1.0, 3.0]),
         "moving_mean": tf.constant([0.5, 0.0, -0.5]),

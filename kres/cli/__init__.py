@@ -1,0 +1,1 @@
+"""The `kres` command: one file a subcommand, and the only place where training and export meet."""

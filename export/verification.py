@@ -1,5 +1,6 @@
 """Runs an artifact and its Keras model on the same images and judges the difference by the format's tolerance."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from kres.export.runner import open_saved_model
 from kres.export.session import ArtifactError, opened
 
 CHUNK = 64
+# An eager call of a functional model keeps every layer's output until it ends: of a net of 400 blocks, 0.2 GB an image.
+EAGER_BYTES = 1_000_000_000
 # One image more or less must not be all that a top-1 is made of.
 FEWEST_FOR_TOP1 = 32
 # A probability below this says no more than "never"; its logarithm would only measure the underflow.
@@ -73,9 +76,10 @@ def reference(
     model = conversion.float32_twin(model)
     inputs, own_labels = collect(images, tuple(model.inputs[0].shape[1:]), limit=limit)
     labels = own_labels if labels is None else np.asarray(labels)[: len(inputs)]
+    chunk = _eager_chunk(model)
     outputs = [
-        keras.ops.convert_to_numpy(model(inputs[start : start + CHUNK], training=False))
-        for start in range(0, len(inputs), CHUNK)
+        keras.ops.convert_to_numpy(model(inputs[start : start + chunk], training=False))
+        for start in range(0, len(inputs), chunk)
     ]
     result = Reference(images=inputs, labels=labels, outputs=np.concatenate(outputs).astype(np.float32))
     if labels is not None:
@@ -83,6 +87,12 @@ def reference(
     if not np.isfinite(result.outputs).all():
         raise ValueError("the Keras model itself answers NaN or infinity: there is nothing to compare with")
     return result
+
+
+def _eager_chunk(model: keras.Model) -> int:
+    """Give the number of images whose activations fit in EAGER_BYTES, at most CHUNK."""
+    shapes = (output.shape[1:] for layer in model.layers for output in keras.tree.flatten(layer.output))
+    return max(1, min(CHUNK, EAGER_BYTES // max(1, sum(4 * math.prod(shape) for shape in shapes))))
 
 
 def _check_labels(labels: np.ndarray, outputs: np.ndarray) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -28,9 +30,9 @@ def train(
 
     Ctrl-C and SIGTERM finish the step, write a checkpoint and end with 130 and 143; --resume goes on from there.
     """
-    from kres.training import Interrupted, NotFinite, fit
+    from kres.training import fit
 
-    try:
+    with ends_with_its_exit_code():
         result = fit(
             recipe,
             data=data,
@@ -44,12 +46,6 @@ def train(
             on_corrupt=on_corrupt,
             deterministic=deterministic,
         )
-    except Interrupted as interrupted:
-        logger.warning("%s Go on with --resume.", interrupted)
-        raise typer.Exit(interrupted.exit_code) from interrupted
-    except NotFinite as error:
-        logger.error("%s", error)
-        raise typer.Exit(1) from error
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
     else:
@@ -57,3 +53,18 @@ def train(
             f"{result.accuracy:.2%} of {result.n_images} test images right after {result.steps} steps "
             f"({result.seconds:.0f} s): {result.model_path}"
         )
+
+
+@contextmanager
+def ends_with_its_exit_code() -> Iterator[None]:
+    """End the command as a run that stops within says: 130 or 143 after a signal, 1 when its loss is not finite."""
+    from kres.training import Interrupted, NotFinite
+
+    try:
+        yield
+    except Interrupted as interrupted:
+        logger.warning("%s Go on with --resume.", interrupted)
+        raise typer.Exit(interrupted.exit_code) from interrupted
+    except NotFinite as error:
+        logger.error("%s", error)
+        raise typer.Exit(1) from error

@@ -11,7 +11,7 @@ import pytest
 
 from kres.training import load_model, read_history
 
-KRES = [sys.executable, "-c", "from kres.cli import main; main()"]
+KRES = [sys.executable, "-c", "from kres.cli.app import run; run()"]
 RUN = ["digits_resnet20", "--data", "digits", "--steps", "240", "--batch-size", "8", "--deterministic"]
 PATIENCE_SECONDS = 240
 

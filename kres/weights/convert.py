@@ -104,7 +104,8 @@ def _match(model: keras.Model, file: TensorFile, source: Source, spec: Spec) -> 
         if target.head and match.fresh_head:
             continue
         if shape is None:
-            match.missing.append(target.path if target.tensor is None else f"{target.tensor} (for {target.path})")
+            renamed = target.tensor not in (None, target.path)
+            match.missing.append(f"{target.tensor} (for {target.path})" if renamed else target.path)
         elif _converted_shape(shape, target, source) != tuple(target.variable.shape):
             wanted = tuple(target.variable.shape)
             match.misshapen.append(f"{target.tensor} {shape} (for {target.path}, which is {wanted})")
@@ -144,7 +145,7 @@ def _converted_shape(shape: tuple[int, ...], target: Target, source: Source) -> 
 def _value(file: TensorFile, target: Target, tensor: str, source: Source) -> np.ndarray:
     """A tensor of the file, float32, in the variable's shape."""
     value = file.read(tensor)
-    if value.dtype.kind in "iubc":
+    if not np.issubdtype(value.dtype, np.floating) and value.dtype.name != "bfloat16":
         raise ValueError(
             f"Weights are floating-point numbers. Received: source={str(file.path)!r}, {tensor!r} of {value.dtype}"
         )
@@ -169,7 +170,7 @@ def _describe(match: Match, model: keras.Model, path: Path) -> str:
     }
     lines = [f"The file does not fit {model.name} by the names of {match.source.name}; nothing was loaded."]
     lines += [f"  {len(names)} {what}: {_shortened(names)}" for what, names in lists.items() if names]
-    if match.missing and all(HEAD in name for name in match.missing):
+    if match.missing and not match.left_over and all(HEAD in name for name in match.missing):
         lines.append("  The file has no head: load it into a network built with include_top=False.")
     return "\n".join([*lines, f"Received: source={str(path)!r}"])
 

@@ -137,17 +137,17 @@ def _open_keras(path: Path) -> Iterator[TensorFile]:
             with reading(path, expected):
                 return _as_array(datasets[name])
 
-        shapes = {name: tuple(dataset.shape) for name, dataset in datasets.items()}
+        shapes = {name: _shape(dataset) for name, dataset in datasets.items()}
         yield TensorFile(path=path, format="keras", shapes=shapes, read=read)
 
 
 def _keras_datasets(root: h5py.File) -> dict[str, h5py.Dataset]:
     """Datasets of a Keras file as "layer/variable"."""
-    if "model_weights" in root:  # `model.save("x.h5")` keeps the weights beside the optimizer's
-        return _named_by_path(root["model_weights"])
-    if "layers" in root and "layer_names" not in root.attrs:
-        return _named_by_attribute(root["layers"])
-    return _named_by_path(root)
+    # `model.save("x.h5")` keeps the weights beside the optimizer's.
+    older, layers = root.get("model_weights"), root.get("layers")
+    if isinstance(layers, h5py.Group) and "layer_names" not in root.attrs:
+        return _named_by_attribute(layers)
+    return _named_by_path(older if isinstance(older, h5py.Group) else root)
 
 
 def _named_by_path(root: h5py.Group) -> dict[str, h5py.Dataset]:
@@ -167,16 +167,20 @@ def _named_by_attribute(layers: h5py.Group) -> dict[str, h5py.Dataset]:
     """Keras 3's layout: `conv2d_4/vars/0`, where an attribute of `vars` holds the layer's name."""
     found: dict[str, h5py.Dataset] = {}
     for key, group in layers.items():
-        variables = group.get("vars", {})
-        if "0" not in variables:
+        variables = group.get("vars") if isinstance(group, h5py.Group) else None
+        if not isinstance(variables, h5py.Group):
             continue
         layer = variables.attrs.get("name", key)
+        datasets = {number: item for number, item in variables.items() if isinstance(item, h5py.Dataset)}
         # Keras numbers a layer's variables in the order it made them; a kernel is what has more than one axis.
-        names = _KERAS_KERNEL if variables["0"].ndim > 1 else _KERAS_NORM
-        for number, dataset in variables.items():
-            index = int(number)
-            found[f"{layer}/{names[index] if index < len(names) else number}"] = dataset
+        is_kernel = "0" in datasets and len(_shape(datasets["0"])) > 1
+        names = dict(zip("0123", _KERAS_KERNEL if is_kernel else _KERAS_NORM, strict=False))
+        found |= {f"{layer}/{names.get(number, number)}": dataset for number, dataset in datasets.items()}
     return found
+
+
+def _shape(dataset: h5py.Dataset) -> tuple[int, ...]:
+    return tuple(dataset.shape or ())  # None: a dataset that is declared and has no values
 
 
 def _refuse_foreign_storage(datasets: dict[str, h5py.Dataset], root: h5py.File, path: Path) -> None:

@@ -43,11 +43,7 @@ def fetch(name: str, published: Published) -> Path:
 def _from_hub(repo: str, file: str) -> Path:
     # Half a second of imports that only a download needs.
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HTTPError,  # type: ignore[attr-defined]  # its HTTP library's own
-        LocalEntryNotFoundError,
-    )
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError  # type: ignore[attr-defined]
 
     try:
         return Path(hf_hub_download(repo_id=repo, filename=file))
@@ -58,7 +54,7 @@ def _from_hub(repo: str, file: str) -> Path:
         raise _download_error(repo, file, advice, reason) from error
     except HfHubHTTPError as error:
         raise _download_error(repo, file, _advice(error.response.status_code), error) from error
-    except (OSError, HTTPError) as error:
+    except (OSError, HTTPError) as error:  # the second: its HTTP library's own
         raise _download_error(repo, file, _NO_NETWORK, error) from error
 
 

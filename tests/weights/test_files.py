@@ -114,6 +114,34 @@ def test_a_huge_dataset_is_refused_by_its_shape_alone(tmp_path: Path) -> None:
     assert_refused(path, r"stem_conv1/kernel \(1048576, 1048576, 3, 64\)")
 
 
+def test_a_huge_torch_tensor_is_refused_by_its_shape_alone(torch_module: Any, tmp_path: Path) -> None:
+    torch_module.save({"conv1.weight": torch_module.zeros(1).expand(HUGE, HUGE)}, tmp_path / "bomb.pth")
+    assert (tmp_path / "bomb.pth").stat().st_size < HUGE
+    assert_refused(tmp_path / "bomb.pth", r"conv1.weight \(1048576, 1048576\)")
+
+
+def test_hdf5_that_keras_never_wrote_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.weights.h5"
+    write(path)
+    with h5py.File(path, "a") as file:
+        file["layers/loose"] = np.zeros(3)
+        file["layers/plain/vars/notes"] = "hello"
+        variables = file["layers/dense/vars"]
+        del variables["0"], variables["1"]
+        variables["0"] = h5py.Empty("float32")
+        variables.create_group("1")
+    assert_refused(path, "plain/notes, predictions/gamma")
+
+
+def test_text_is_no_weights(tmp_path: Path) -> None:
+    path = tmp_path / "w.weights.h5"
+    write(path)
+    with h5py.File(path, "a") as file:
+        del file["layers/dense/vars/1"]
+        file["layers/dense/vars/1"] = [b"a"] * SPEC.classes
+    assert_refused(path, "floating-point numbers")
+
+
 @pytest.mark.parametrize("kind", ["external link", "external storage", "virtual"])
 def test_a_file_that_points_at_other_files_is_refused(kind: str, tmp_path: Path) -> None:
     """Else a downloaded file could put a local file's content into a model that its user publishes."""

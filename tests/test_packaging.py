@@ -148,12 +148,13 @@ def test_a_checkout_without_links_is_refused(built: Built, tmp_path: Path, stage
 def test_it_works_in_an_empty_environment(built: Built, tmp_path: Path, kind: str) -> None:
     environment, empty = tmp_path / "environment", tmp_path / "empty"
     empty.mkdir()
-    run("uv", "venv", "--quiet", "--python", sys.executable, environment, cwd=empty)
+    uv = (sys.executable, "-m", "uv")
+    run(*uv, "venv", "--quiet", "--python", sys.executable, environment, cwd=empty)
     package = built.wheel if kind == "wheel" else built.sdist
     constraints = ROOT / "constraints.txt"
     python = environment / "bin" / "python"
     # uv links files from its cache, where pip would copy 2 GB each time.
-    run("uv", "pip", "install", "--quiet", "--python", python, "--constraint", constraints, package, cwd=empty)
+    run(*uv, "pip", "install", "--quiet", "--python", python, "--constraint", constraints, package, cwd=empty)
 
     kres = environment / "bin" / "kres"
     assert run(kres, "--version", cwd=empty).stdout.split()[-1] == package.name.split("-")[1].removesuffix(".tar.gz")

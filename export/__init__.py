@@ -5,10 +5,11 @@ if __name__ != "kres.export":
 
 from kres.export.artifacts import RejectedError, export_all, saved_model, tflite
 from kres.export.benchmarking import Timing, benchmark
+from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
 from kres.export.session import ArtifactError
-from kres.export.verification import Reference, Report, reference, verify
+from kres.export.verification import reference, verify
 
 __all__ = [
     "FORMATS",

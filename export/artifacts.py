@@ -14,9 +14,10 @@ import keras
 import numpy as np
 
 from kres.export import conversion
+from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
-from kres.export.verification import Reference, Report, check_or_report, reference
+from kres.export.verification import check_or_report, reference
 
 CALIBRATION_IMAGES = 256
 RANDOM_IMAGES = 32

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kres.export.inspection import artifact_format
+from kres.export.inspection import artifact_format, size
 from kres.export.session import command, environment, failure
-from kres.export.verification import size
 
 RUNS = 50
 

@@ -16,8 +16,8 @@ def check_model(model: keras.Model) -> None:
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"export needs Keras's TensorFlow backend. Received: {keras.backend.backend()}")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
-        received = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
-        raise ValueError(f"export takes a model of one input and one output. Received: {received}")
+        counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
+        raise ValueError(f"export takes a model of one input and one output. Received: {counts}")
     if None in model.inputs[0].shape[1:]:
         received = tuple(model.inputs[0].shape)
         raise ValueError(f"export needs a fixed image size: build with input_shape=(h, w, c). Received: {received}")
@@ -48,7 +48,7 @@ def serving_function(model: keras.Model, *, batch: int | None) -> Any:
     shape = (batch, *model.inputs[0].shape[1:])
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")], autograph=False)
-    def serve(image):
+    def serve(image: Any) -> dict[str, Any]:
         return {"output": model(image, training=False)}
 
     return serve

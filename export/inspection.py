@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from kres.export.session import ArtifactError
 
@@ -50,6 +51,14 @@ def inspect(path: str | Path) -> Inspection:
         raise ArtifactError(f"a damaged TFLite file: {error}. Received: {path}") from error
 
 
+def size(path: str | Path) -> int:
+    """Give the bytes of a file, or of all files of a directory."""
+    path = Path(path)
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
 @cache
 def _names() -> dict[int, str]:
     from ai_edge_litert import schema_py_generated as schema
@@ -57,15 +66,16 @@ def _names() -> dict[int, str]:
     return {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
 
 
-def _operator(code) -> str:
+def _operator(code: Any) -> str:
     # Codes below 127 stand in the older field, and an older writer fills that one alone.
     return code.customCode.decode() if code.customCode else _names()[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _format(model, graph) -> str:
+def _format(model: Any, graph: Any) -> str:
     from ai_edge_litert.schema_py_generated import TensorType
 
-    constants, activations = set(), set()
+    constants: set[int] = set()
+    activations: set[int] = set()
     for tensor in graph.tensors:
         data = model.buffers[tensor.buffer].data
         (activations if data is None or len(data) == 0 else constants).add(tensor.type)

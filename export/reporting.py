@@ -167,7 +167,7 @@ def _confusion(counts: np.ndarray, names: Sequence[str]) -> str:
 def _confusions(counts: np.ndarray, names: Sequence[str]) -> str:
     wrong = counts - np.diag(np.diag(counts))
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
-    pairs = [np.unravel_index(index, wrong.shape) for index in order if wrong.flat[index]]
+    pairs = [divmod(int(index), len(wrong)) for index in order if wrong.flat[index]]
     items = (f"<li>{escape(names[a])} taken for {escape(names[b])}: {wrong[a, b]}</li>" for a, b in pairs)
     return f"<p>The most frequent of {wrong.sum()} confusions:</p><ol>{''.join(items)}</ol>"
 

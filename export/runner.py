@@ -127,6 +127,22 @@ def forget_peak() -> None:
         switch.write("5")
 
 
+def open_artifact(arguments: argparse.Namespace) -> tuple[Answer, dict[str, Any], int | None]:
+    """Open what the command line names; the last value is the memory in bytes that was in use before."""
+    if not os.path.isdir(arguments.artifact):
+        importlib.import_module(f"{arguments.runtime}.interpreter")
+        forget_peak()
+        before = memory("VmRSS")
+        return *open_tflite(arguments.artifact, arguments.threads, arguments.runtime), before
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    forget_peak()
+    before = memory("VmRSS")
+    return *open_saved_model(arguments.artifact), before
+
+
 def main() -> None:
     """Open the artifact, describe it, then answer images or measure the time of an answer."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -138,20 +154,7 @@ def main() -> None:
     # Interpreters may print; the answers keep the real standard output to themselves.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    saved_model = os.path.isdir(arguments.artifact)
-    if saved_model:
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    else:
-        importlib.import_module(f"{arguments.runtime}.interpreter")
-    forget_peak()
-    before = memory("VmRSS")
-    if saved_model:
-        answer, description = open_saved_model(arguments.artifact)
-    else:
-        answer, description = open_tflite(arguments.artifact, arguments.threads, arguments.runtime)
+    answer, description, before = open_artifact(arguments)
     shape = [1, *description["input"]["shape"][1:]]
     if arguments.measure:
         description["times_ms"] = measure(answer, shape, arguments.measure)

@@ -2,16 +2,16 @@
 
 import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from kres.export import conversion
+from kres.export.comparison import Reference, Report, judge
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
-from kres.export.inspection import artifact_format
+from kres.export.inspection import artifact_format, size
 from kres.export.runner import open_saved_model
 from kres.export.session import ArtifactError, opened
 
@@ -20,41 +20,6 @@ CHUNK = 64
 EAGER_BYTES = 1_000_000_000
 # One image more or less must not be all that a top-1 is made of.
 FEWEST_FOR_TOP1 = 32
-# A probability below this says no more than "never"; its logarithm would only measure the underflow.
-LEAST_PROBABILITY = 1e-30
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """What the Keras model answers: images (n, h, w, c), labels (n,) or None, outputs (n, ...)."""
-
-    images: np.ndarray
-    labels: np.ndarray | None
-    outputs: np.ndarray
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """The outcome of a verification; differences are in units of the largest logit (of the largest output in int8).
-
-    `agreement` is the share of images with the same top-1, `lost` the number of images that top-1 loses: counted where
-    there are labels, else expected by the Keras model's own probabilities. What could not be measured is None.
-    """
-
-    path: str
-    format: str
-    n: int
-    passed: bool
-    reason: str
-    tolerance: Tolerance
-    size_bytes: int
-    agreement: float | None = None
-    max_difference: float | None = None
-    mean_difference: float | None = None
-    cosine: float | None = None
-    lost: float | None = None
-    top1: float | None = None
-    top1_keras: float | None = None
 
 
 def verify(model: keras.Model, path: str | Path, images: Images, labels: np.ndarray | None = None) -> Report:
@@ -163,111 +128,3 @@ def _check_shapes(
             f"this artifact belongs to another model: {received[0]} -> {received[1]} where the Keras model has "
             f"{expected[0]} -> {expected[1]}. Received: {path}"
         )
-
-
-def judge(reference: Reference, outputs: np.ndarray, tolerance: Tolerance, *, path: str | Path, name: str) -> Report:
-    """Compare outputs (n, ...) with the reference's and say what tolerance is broken, if one is."""
-    base = {"path": str(path), "format": name, "n": len(outputs), "tolerance": tolerance, "size_bytes": size(path)}
-    broken = int((~np.isfinite(outputs)).reshape(len(outputs), -1).any(1).sum())
-    if broken:
-        reason = f"the artifact answers NaN or infinity on {broken} of {len(outputs)} images"
-        return Report(passed=False, reason=reason, **base)
-    measured = measure(reference, outputs, logits=tolerance.logits)
-    reason = "; ".join(violations(measured, tolerance, len(outputs), labels=reference.labels is not None))
-    return Report(passed=not reason, reason=reason, **base, **measured)
-
-
-def measure(reference: Reference, outputs: np.ndarray, *, logits: bool) -> dict[str, float | None]:
-    """Give the measured fields of a Report.
-
-    Softmax hides errors: a probability of 1 stays 1 while its logit moves by ten. So probabilities are taken back to
-    logits by their logarithm, which is exact up to a constant an image, and that constant by centring.
-    """
-    probabilities = is_probability(reference.outputs)
-    ours, theirs = reference.outputs.astype(np.float64), outputs.astype(np.float64)
-    if logits and probabilities:
-        ours, theirs = _centred_log(ours), _centred_log(theirs)
-    largest = max(float(np.abs(ours).max()), np.finfo(np.float32).tiny)
-    difference = np.abs(theirs - ours) / largest
-    result: dict[str, float | None] = {
-        "max_difference": float(difference.max()),
-        "mean_difference": float(difference.mean()),
-        "cosine": _cosine(ours, theirs),
-    }
-    if reference.outputs.ndim == 2:
-        result |= _top1(reference, outputs, probabilities)
-    return result
-
-
-def _top1(reference: Reference, outputs: np.ndarray, probabilities: bool) -> dict[str, float | None]:
-    ours, theirs = reference.outputs.argmax(1), outputs.argmax(1)
-    rows = np.arange(len(ours))
-    if reference.labels is None:
-        # A changed answer costs as much accuracy as the Keras model gives the old one above the new one.
-        chances = reference.outputs if probabilities else _softmax(reference.outputs)
-        lost = float((chances[rows, ours] - chances[rows, theirs]).sum())
-        return {"agreement": float((ours == theirs).mean()), "lost": lost}
-    right, still_right = ours == reference.labels, theirs == reference.labels
-    return {
-        "agreement": float((ours == theirs).mean()),
-        "lost": float(right.sum() - still_right.sum()),
-        "top1": float(still_right.mean()),
-        "top1_keras": float(right.mean()),
-    }
-
-
-def violations(measured: dict[str, float | None], tolerance: Tolerance, n: int, *, labels: bool) -> list[str]:
-    """Say in words which bounds are broken.
-
-    The bound on top-1 is a share of the images, but never less than one image: n images cannot show a smaller loss.
-    """
-    found = []
-    difference, cosine, lost = measured["max_difference"], measured["cosine"], measured.get("lost")
-    assert difference is not None and cosine is not None
-    if tolerance.relative is not None and difference > tolerance.relative:
-        found.append(f"logits differ by {difference:.2g} of the largest, allowed is {tolerance.relative:.2g}")
-    if tolerance.drop is not None and lost is not None and lost > (allowed := max(1.0, tolerance.drop * n)):
-        how = "loses" if labels else "is expected to lose"
-        agreement = measured["agreement"]
-        assert agreement is not None
-        # Each changed answer is worth plus or minus one image, so their sum strays by the root of their number.
-        chance = (n * (1 - agreement)) ** 0.5
-        words = f"top-1 {how} {lost:.3g} of {n} images, allowed is {allowed:.3g}"
-        found.append(f"{words} (chance moves it by about {chance:.1f}: the more images, the clearer)")
-    if cosine < tolerance.cosine:
-        found.append(f"the outputs' mean cosine is {cosine:.3f}, at least {tolerance.cosine} is allowed")
-    return found
-
-
-def is_probability(outputs: np.ndarray) -> bool:
-    """Say whether outputs (n, classes) are those of a softmax: none negative, and each row's sum is one."""
-    return outputs.ndim == 2 and bool(outputs.min() >= 0 and np.allclose(outputs.sum(1), 1, atol=1e-4))
-
-
-def _centred_log(probabilities: np.ndarray) -> np.ndarray:
-    logits = np.log(np.maximum(probabilities, LEAST_PROBABILITY))
-    return logits - logits.mean(1, keepdims=True)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    return exponentials / exponentials.sum(1, keepdims=True)
-
-
-def _cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
-    a, b = ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1)
-    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    # Two constant outputs are alike, a constant one and another are not.
-    constant = norms == 0
-    cosines = (a * b).sum(1) / np.where(constant, 1, norms)
-    cosines[constant] = (a == b).all(1)[constant]
-    return float(cosines.mean())
-
-
-def size(path: str | Path) -> int:
-    """Give the bytes of a file, or of all files of a directory."""
-    path = Path(path)
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return path.stat().st_size

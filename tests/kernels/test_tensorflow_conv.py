@@ -48,7 +48,7 @@ def test_probe_runs_once_and_while_a_function_is_traced(monkeypatch: pytest.Monk
     probes = []
     real = tensorflow_conv._conv2d_gradients
 
-    def count(inputs: tf.Tensor, *rest: tf.Tensor, **window: object) -> list[tf.Tensor]:
+    def count(inputs: tf.Tensor, *rest: tf.Tensor, **window: Any) -> list[tf.Tensor]:
         probes.append(tf.executing_eagerly())
         return real(inputs, *rest, **window)
 

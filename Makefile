@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
+BENCHMARKS := $(filter-out __init__ harness steps,$(basename $(notdir $(wildcard benchmarks/*.py))))
 STAMP := $(VENV)/.kres-installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -50,7 +51,7 @@ format: setup ## rewrite the code in the house style
 	$(BIN)/ruff format .
 
 bench: setup ## run the side-by-side benchmarks one after the other
-	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	for name in $(BENCHMARKS); do $(BIN)/python -m "benchmarks.$$name"; done
 
 clean: ## remove the environment, caches, builds and runs
 	rm -rf $(VENV) build dist htmlcov .coverage .mypy_cache .pytest_cache .ruff_cache

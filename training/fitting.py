@@ -12,10 +12,9 @@ import tensorflow as tf
 from kres.training import distribution
 from kres.training.checkpoints import CheckpointError
 from kres.training.data import Source, load
-from kres.training.evaluation import Evaluator
 from kres.training.logs import LogRow, read_history
 from kres.training.loop import Loop, NotFinite
-from kres.training.models import preprocess_of, with_softmax
+from kres.training.models import with_softmax
 from kres.training.recipes import Recipe
 from kres.training.recipes import recipe as find_recipe
 from kres.training.signals import Interrupted, StopRequest
@@ -115,10 +114,9 @@ def _run(
     write_run(workdir, settings, state=RUNNING)
     try:
         loop = Loop(recipe, source, workdir, seed=settings["seed"], strategy=strategy)
-        loop.run(stop)
+        evaluation = loop.run(stop)
         final = with_softmax(loop.model, recipe)
         write_atomically(workdir / MODEL, _saves(final))
-        evaluation = Evaluator(final, preprocess_of(recipe), source)()
     except Interrupted:
         write_run(workdir, settings, state=INTERRUPTED)
         raise

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kres.training.checkpoints import Checkpoints
 from kres.training.data import Source, training_batches
-from kres.training.evaluation import Evaluator
+from kres.training.evaluation import Evaluation, Evaluator
 from kres.training.logs import Display, LogRow, RunLog
 from kres.training.models import build_model, build_optimizer, preprocess_of
 from kres.training.recipes import Recipe
@@ -48,10 +48,10 @@ class Loop:
         self.evaluate = Evaluator(self.model, self.preprocess, source)
         self.step: int = state["step"]
         self.seconds: float = state["seconds"]
-        """Time spent in training, over all processes that worked on the run."""
+        """Time spent in training steps, over all processes that worked on the run."""
 
-    def run(self, stop: StopRequest) -> None:
-        """Train to the last step; raises Interrupted, NotFinite and CheckpointError as `fit` says."""
+    def run(self, stop: StopRequest) -> Evaluation:
+        """Train to the last step and evaluate; raises Interrupted, NotFinite and CheckpointError as `fit` says."""
         recipe = self.recipe
         logger.info(
             "%s on %s: %d steps of %d images on %d device(s), from step %d",
@@ -65,6 +65,7 @@ class Loop:
         batches = self._batches()
         train_step = self._train_step(batches.element_spec)
         self._read_at, self._clock = self.step, time.monotonic()
+        evaluation = None
         with closing(RunLog(self.workdir, step=self.step)) as log, Display(recipe.steps, done=self.step) as display:
             for number, batch in enumerate(batches, self.step + 1):
                 train_step(*batch)
@@ -74,13 +75,17 @@ class Loop:
                 if evaluates or saves or stops or self._due(recipe.log_every_steps):
                     row = self._read_out()
                     if evaluates:
-                        row = replace(row, test_accuracy=self.evaluate().accuracy)
+                        evaluation = self.evaluate()
+                        row = replace(row, test_accuracy=evaluation.accuracy)
                     log.add(row)
                     display.show(row)
                 if saves or stops:
                     self._save()
                 if stops and self.step < recipe.steps:
                     raise self._interrupted(stop)
+                if evaluates or saves:
+                    self._clock = time.monotonic()
+        return evaluation or self.evaluate()  # nothing was left to train when a run was killed after its last step
 
     def _batches(self) -> Any:
         recipe = self.recipe

@@ -1,7 +1,6 @@
 """The network of a recipe, and the trained one of a workdir."""
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -72,14 +71,9 @@ def load_model(path: str | Path) -> keras.Model:
     if not (path / RUN).is_file():
         raise ValueError(f"a trained model is a workdir or a .keras file. Received: {path}")
     settings = read_run(path)["settings"]
-    recipe = recipe_from_dict(settings["recipe"])
+    recipe = Recipe.from_dict(settings["recipe"])
     model = build_model(recipe, classes=settings["data"]["classes"], activation=None)
     tracked = tf.train.Checkpoint(model=model, optimizer=build_optimizer(recipe, model.trainable_variables))
     if Checkpoints(path / "checkpoints", tracked, keep=recipe.keep_checkpoints).restore() is None:
         raise CheckpointError(f"the run in {path} has no checkpoint yet.")
     return with_softmax(model, recipe)
-
-
-def recipe_from_dict(stored: dict[str, Any]) -> Recipe:
-    """The recipe that `Recipe.to_dict` stored."""
-    return Recipe(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})

@@ -1,6 +1,7 @@
 """`kres train` and `kres eval` in processes of their own, which real signals stop."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from kres.training import load_model, read_history
+from tests.support import skip_or_fail
 
 KRES = [sys.executable, "-c", "from kres.cli.app import run; run()"]
 RUN = ["digits_resnet20", "--data", "digits", "--steps", "240", "--batch-size", "8", "--deterministic"]
@@ -88,6 +90,23 @@ def test_sigterm_writes_a_checkpoint_and_exits_143(tmp_path):
     assert f"SIGTERM: stopped after step {stopped} of 240" in err
     _, err = _kres("train", *RUN, "--workdir", str(workdir), code=2)
     assert "holds this run already" in err and "interrupted" in err
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(tmp_path):
+    if not hasattr(resource, "prlimit"):
+        skip_or_fail("a running process can be limited on Linux only")
+    workdir = tmp_path / "run"
+    process = _start("train", *RUN, "--workdir", str(workdir))
+    first = workdir / "checkpoints" / "step_00000100"
+    _when(first.exists, process, signal.SIGCONT)  # that signal changes nothing
+    # From here on the operating system refuses to let a file grow beyond 1 MB, as a full disk does; a checkpoint has 2.
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (10**6, 10**6))
+    _, err = _finish(process, 2)
+    assert "step_00000200 could not be written" in err and f"The last good checkpoint is {first}" in err
+    assert [path.name for path in (workdir / "checkpoints").iterdir()] == ["step_00000100"]
+    out, _ = _kres("train", *RUN, "--workdir", str(workdir), "--resume", "--json")
+    assert json.loads(out)["steps"] == 240
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def _version(path: Path) -> tuple[int, ...]:
 
 
 def _source(name: str, builder: Any) -> Source:
-    keys = builder.info.supervised_keys or ()
+    keys: tuple[str, ...] = builder.info.supervised_keys or ()
     image_key, label_key = keys if len(keys) == 2 else ("image", "label")
     features = builder.info.features
     kinds = {key: type(features[key]) for key in features}

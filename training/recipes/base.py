@@ -72,6 +72,15 @@ class Recipe:
         """The fields as JSON holds them."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "Recipe":
+        """The recipe that `to_dict` stored; ValueError when that was another version's, with other fields."""
+        strangers = {field.name for field in fields(cls)} ^ set(stored)
+        if strangers:
+            raise ValueError(f"a stored recipe must have this version's fields. They differ in: {sorted(strangers)}")
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        return cls(**values)
+
     def with_steps(self, steps: int) -> "Recipe":
         """The same schedule squeezed or stretched to another length: warm-up and decays keep their share of the run."""
         if steps < 1:

@@ -1,4 +1,5 @@
 import ast
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -107,3 +108,11 @@ def test_another_length_keeps_the_shape_of_the_schedule():
         assert tiny.steps == steps and all(step < steps for step in tiny.decay_at_steps)
     with pytest.raises(ValueError, match=r"Received: steps=0"):
         BASE.with_steps(0)
+
+
+def test_a_stored_recipe_comes_back():
+    stored = json.loads(json.dumps(BASE.to_dict()))
+    assert Recipe.from_dict(stored) == BASE
+    del stored["steps"]
+    with pytest.raises(ValueError, match=r"They differ in: \['steps'\]"):
+        Recipe.from_dict(stored)

@@ -52,9 +52,9 @@ from kres.constructors import (
 )
 from kres.lookup import list_models, spec
 from kres.model import ResNet, build
-from kres.preprocessing import Preprocess, preprocess
+from kres.preprocessing import Preprocess
 from kres.specs import Spec
-from kres.weights import load_weights
+from kres.weights import load_weights, preprocess
 
 if TYPE_CHECKING:
     from kres import export, training

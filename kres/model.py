@@ -118,6 +118,7 @@ def build(
         ValueError: an argument has a value that is not allowed, or a weights file does not fit.
     """
     spec = _resolve(network)
+    zero_init_residual = zero_init_residual or spec.zero_init_residual
     classes = _checked_classes(spec.classes if classes is None else classes)
     if pooling not in (None, *POOLINGS):
         raise ValueError(f"`pooling` is None, 'avg' or 'max'. Received: pooling={pooling!r}")
@@ -140,12 +141,20 @@ def build(
             sources = keras.utils.get_source_inputs(input_tensor)
             model = keras.Model(sources[0] if len(sources) == 1 else sources, x, name=name)
         else:
-            preprocess = preprocess or _default_preprocess(spec, shape)
-            model = ResNet(inputs=inputs, outputs=x, network=network, preprocess=preprocess, options=options, name=name)
+            model = ResNet(
+                inputs=inputs,
+                outputs=x,
+                network=network,
+                preprocess=preprocess or _default_preprocess(spec, shape),
+                options=options,
+                name=name,
+            )
     if weights is not None:
         from kres.weights import load_weights
 
-        load_weights(model, weights)
+        load_weights(model, weights, network=network)
+        if preprocess is not None and isinstance(model, ResNet):
+            model.preprocess = preprocess  # published weights bring their own, but the caller has the last word
     return model
 
 

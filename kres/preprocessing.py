@@ -71,18 +71,3 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tf": {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "crop": 0.875},
     "cifar": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616), "interpolation": "bicubic"},
 }
-
-
-def preprocess(model: Any) -> Preprocess:
-    """How images become inputs of a kres model.
-
-    Raises:
-        ValueError: the model does not know, as one built by other means.
-    """
-    found = getattr(model, "preprocess", None)
-    if not isinstance(found, Preprocess):
-        raise ValueError(
-            "Only a model from a kres constructor without `input_tensor` knows its preprocessing. "
-            f"Received: {type(model).__name__}"
-        )
-    return found

@@ -128,6 +128,12 @@ def test_zero_init_makes_each_block_an_identity():
         assert np.abs(before).max() > 0
 
 
+def test_a_spec_may_ask_for_zero_init_itself():
+    model = kres.build(dataclasses.replace(TINY, zero_init_residual=True))
+    assert model.options["zero_init_residual"]
+    assert not keras.ops.convert_to_numpy(model.get_layer("stage1_block1_norm2").gamma).any()
+
+
 def test_kernels_start_with_hes_variance():
     model = kres.ResNet18(input_shape=(32, 32, 3))
     for name in ("stage1_block1_conv2", "stage4_block2_conv1"):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from kres.cli.verify import AsJson, megabytes
@@ -43,7 +44,7 @@ def bench(
     )
     for timing in timings:
         table.add_row(
-            timing.path,
+            escape(timing.path),
             timing.format,
             f"{timing.median_ms:.3g} ms",
             f"{timing.low_ms:.3g} to {timing.high_ms:.3g} ms",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 Source = Annotated[
@@ -69,13 +70,13 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool) -> None:
     )
     for report in reports:
         table.add_row(
-            report.path,
+            escape(report.path),
             report.format,
             megabytes(report.size_bytes),
             percent(report.top1),
             percent(report.agreement),
             "-" if report.max_difference is None else f"{report.max_difference:.1e}",
-            "[green]passed[/]" if report.passed else f"[red]failed[/]: {report.reason}",
+            "[green]passed[/]" if report.passed else f"[red]failed[/]: {escape(report.reason)}",
         )
     Console().print(table)
 

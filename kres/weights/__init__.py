@@ -2,6 +2,6 @@
 
 from kres.weights.catalog import PUBLISHED, Published
 from kres.weights.hub import DownloadError
-from kres.weights.loading import load_weights, published_name
+from kres.weights.loading import load_weights, preprocess, published_name
 
-__all__ = ["PUBLISHED", "DownloadError", "Published", "load_weights", "published_name"]
+__all__ = ["PUBLISHED", "DownloadError", "Published", "load_weights", "preprocess", "published_name"]

@@ -9,6 +9,7 @@ import keras
 from kres.lookup import look_up
 from kres.lookup import spec as look_up_spec
 from kres.model import ResNet
+from kres.preprocessing import Preprocess
 from kres.specs import Spec
 from kres.weights import hub
 from kres.weights.catalog import DEFAULT, PUBLISHED
@@ -84,3 +85,19 @@ def published_name(source: str, row: str | None = None) -> str:
     if row is not None and name not in ours.values():
         raise ValueError(f"{name} is of another network than {row}. Received: {source!r}")
     return name
+
+
+def preprocess(model_or_tag: keras.Model | str) -> Preprocess:
+    """How images become inputs of a network of `kres.build`, or of published weights such as "resnet50.a1_in1k".
+
+    Raises:
+        ValueError: a model that kres.build did not make itself, or a tag that nothing is published under.
+    """
+    if isinstance(model_or_tag, str):
+        return PUBLISHED[published_name(model_or_tag)].preprocess
+    if not isinstance(model_or_tag, ResNet):
+        raise ValueError(
+            "Only a model that kres.build made, without `input_tensor`, knows its preprocessing. "
+            f"Received: {type(model_or_tag).__name__}"
+        )
+    return model_or_tag.preprocess

@@ -108,3 +108,17 @@ def test_home_directories_are_expanded(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("HOME", str(tmp_path))
     save_file(timm_state_dict(network()), tmp_path / "w.safetensors")
     kres.load_weights(network(), "~/w.safetensors")
+
+
+def test_preprocess_of_a_published_tag_is_the_catalogues() -> None:
+    assert kres.preprocess("timm/resnet50.a1_in1k") == PUBLISHED["resnet50.a1_in1k"].preprocess
+    with pytest.raises(ValueError, match="resnet50.a1_in1k"):
+        kres.preprocess("resnet50.a1_in2k")
+
+
+def test_build_on_an_input_tensor_loads_weights_too(tmp_path: Path) -> None:
+    model = network()
+    model.save_weights(tmp_path / "own.weights.h5")
+    on_tensor = kres.build(SPEC, input_tensor=keras.Input((32, 32, 3)), weights=tmp_path / "own.weights.h5")
+    for ours, theirs in zip(on_tensor.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

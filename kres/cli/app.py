@@ -1,0 +1,75 @@
+"""The `kres` command: its subcommands in one table, and how errors reach a person."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+import kres
+from kres.cli.bench import bench
+from kres.cli.catalogue import info, list_
+from kres.cli.demo import demo
+from kres.cli.eval import eval as evaluate
+from kres.cli.export import export
+from kres.cli.train import train
+from kres.cli.verify import verify
+
+COMMANDS = {
+    "list": list_,
+    "info": info,
+    "train": train,
+    "eval": evaluate,
+    "export": export,
+    "verify": verify,
+    "bench": bench,
+    "demo": demo,
+}
+
+# What a user did, or the machine could not: told in a line. Anything else is a defect of kres and keeps its traceback.
+TOLD_IN_A_LINE = (ValueError, OSError, ModuleNotFoundError)
+
+logger = logging.getLogger("kres")
+app = typer.Typer(
+    name="kres",
+    help="The ResNet family for Keras 3, from constructor to phone.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kres {kres.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")] = False,
+) -> None:
+    """The ResNet family for Keras 3, from constructor to phone."""
+    handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def run() -> None:
+    """Run the command; errors of its user end it with exit code 2 and one line on standard error."""
+    try:
+        app()
+    except TOLD_IN_A_LINE as error:
+        if logger.isEnabledFor(logging.DEBUG):
+            raise
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

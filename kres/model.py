@@ -66,7 +66,7 @@ class ResNet(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "ResNet":  # noqa: ARG003
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "ResNet":
         """The network that `get_config` described, with fresh weights."""
         config = dict(config)
         network = config.pop("network")

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import textwrap
@@ -53,6 +52,7 @@ def test_a_batch_that_does_not_divide_names_the_nearest_that_do():
 # half of every batch holds the same images in the same order: then the moments of a half are those of the whole.
 RUN = """
     import sys
+    sys.path.append(sys.argv[4])  # last, so that an installed kres wins
     import numpy as np
     import tensorflow as tf
     from kres.training import fit, load_model
@@ -76,9 +76,8 @@ RUN = """
 
 def _run(path, strategy, devices):
     root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
-    code = [sys.executable, "-c", textwrap.dedent(RUN), strategy, str(devices), str(path)]
-    done = subprocess.run(code, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    code = [sys.executable, "-c", textwrap.dedent(RUN), strategy, str(devices), str(path), root]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
 
 

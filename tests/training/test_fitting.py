@@ -1,4 +1,7 @@
 import json
+import os
+import shutil
+import signal
 from dataclasses import replace
 
 import keras
@@ -84,17 +87,12 @@ def test_load_model_reads_a_workdir_a_file_and_an_unfinished_run(finished, tmp_p
 
 
 def _unfinished(workdir, copy):
-    import shutil
-
     shutil.copytree(workdir, copy)
     (copy / "model.keras").unlink()
     return copy
 
 
 def test_a_signal_finishes_the_step_and_a_resumed_run_ends_as_an_uninterrupted_one(finished, tmp_path, monkeypatch):
-    import os
-    import signal
-
     original = loop_module.Loop._due
 
     def send_after_the_first_step(self, every):
@@ -122,6 +120,24 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_and_checkpoint(tmp_path)
     with pytest.raises(NotFinite, match=r"(the loss of step \d|not finite after step \d).*no good checkpoint"):
         fit(recipe, data=tiny_source(), workdir=tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "failed"
+
+
+def test_a_folder_trains_and_its_corrupt_images_are_counted(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.integers(0, 256, (11, 9, 3), dtype=np.uint8)
+            keras.utils.save_img(tmp_path / "images" / name / f"{i}.png", pixels)
+    victim = tmp_path / "images" / "cat" / "3.png"
+    victim.write_bytes(victim.read_bytes()[:60])
+    run = {"data": tmp_path / "images", "workdir": tmp_path / "run"}
+    with pytest.raises(ValueError, match=r"1 of \d+ images cannot be decoded: cat/3\.png"):
+        fit(tiny_recipe(steps=2), **run)
+    assert not (tmp_path / "run").exists()
+    result = fit(tiny_recipe(steps=2), **run, on_corrupt="skip")
+    assert result.n_corrupt == 1
+    assert load_model(result.workdir).output_shape == (None, 2)
 
 
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path):

@@ -28,21 +28,32 @@ def _open(data: str | Path) -> Source:
     # tensorflow_datasets takes seconds to import, so only the sources that need it do.
     path = Path(data).expanduser()
     if path.is_dir():
-        if next(path.glob("**/dataset_info.json"), None) is None:
+        prepared = _prepared(path)
+        if prepared is None:
             from kres.training.data.folder import folder
 
             return folder(path)
-        from kres.training.data.tfds import find_directory, from_directory
+        from kres.training.data.tfds import from_directory
 
-        prepared = find_directory(path)
-        if prepared is None:
-            raise ValueError(
-                "a TFDS directory holds dataset_info.json, itself or in its version folders. "
-                f"Received: data={str(data)!r}, where it lies deeper"
-            )
         return from_directory(prepared)
     if isinstance(data, Path) or path.exists() or "\\" in data or data.startswith((".", "/", "~")):
         raise ValueError(f"a data source that is a path must be a directory. Received: data={str(data)!r}")
     from kres.training.data.tfds import from_name
 
     return from_name(data)
+
+
+def _prepared(path: Path) -> Path | None:
+    """`path`, or the newest version below it, where TFDS prepared a data set; ValueError when one lies deeper."""
+    found = [file.parent for file in (*path.glob("dataset_info.json"), *path.glob("*/dataset_info.json"))]
+    if not found and any(path.glob("*/*/dataset_info.json")):
+        raise ValueError(
+            "a TFDS directory holds dataset_info.json, itself or in its version folders. "
+            f"Received: data={str(path)!r}, where it lies deeper"
+        )
+    return max(found, key=_version, default=None)
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    parts = path.name.split(".")
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()

@@ -39,17 +39,6 @@ def from_directory(path: Path) -> Source:
     return _source(str(path), tfds.builder_from_directory(str(path)))
 
 
-def find_directory(path: Path) -> Path | None:
-    """`path`, or the newest version below it, when TFDS prepared a data set there."""
-    found = [file.parent for file in (*path.glob("dataset_info.json"), *path.glob("*/dataset_info.json"))]
-    return max(found, key=_version, default=None)
-
-
-def _version(path: Path) -> tuple[int, ...]:
-    parts = path.name.split(".")
-    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
-
-
 def _source(name: str, builder: Any) -> Source:
     keys: tuple[str, ...] = builder.info.supervised_keys or ()
     image_key, label_key = keys if len(keys) == 2 else ("image", "label")

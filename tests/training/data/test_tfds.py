@@ -1,4 +1,5 @@
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -38,6 +39,16 @@ def test_a_directory_on_disk_is_read_whole(tmp_path, file_format):
         seen = {int(split.read(i)[0, 0, 0]): int(label) for i, label in enumerate(split.labels)}
         assert seen == {8 * i + offset: i % 3 for i in range(len(split))}
     assert load(path / "1.2.0").train.names == source.train.names
+
+
+def test_the_newest_version_is_taken_and_a_deeper_one_is_asked_for(tmp_path):
+    path = _write(tmp_path / "sets", {"train": _examples(9), "test": _examples(3)})
+    shutil.copytree(path / "1.2.0", path / "1.10.0")
+    info = path / "1.10.0" / "dataset_info.json"
+    info.write_text(info.read_text().replace("1.2.0", "1.10.0"))
+    assert load(path).train.names[0] == "tiny/1.10.0/train/0"
+    with pytest.raises(ValueError, match=r"where it lies deeper"):
+        load(tmp_path / "sets")
 
 
 def test_a_set_without_a_test_split_holds_a_fifth_out(tmp_path):

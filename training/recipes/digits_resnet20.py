@@ -2,7 +2,7 @@
 
 Command: `kres train digits_resnet20 --data digits --workdir runs/digits`.
 Hardware: 2 CPU cores, about 2 minutes.
-Expected: at least 98.5 % test accuracy on the 599 held-out digits, 99 % or more as a rule; a support-vector machine on
+Expected: 99.3 to 99.5 % of the 599 held-out digits (seeds 0, 1, 2: 99.33, 99.33, 99.50); a support-vector machine on
 the raw pixels reaches 99.33 % there.
 
 The schedule keeps the paper's steps (divided by 10 at one half and at three quarters) on a short run with a warm-up

@@ -44,7 +44,7 @@ def bench(
     )
     for timing in timings:
         table.add_row(
-            escape(timing.path),
+            escape(Path(timing.path).name),
             timing.format,
             f"{timing.median_ms:.3g} ms",
             f"{timing.low_ms:.3g} to {timing.high_ms:.3g} ms",

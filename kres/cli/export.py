@@ -40,13 +40,11 @@ def export(
     progress = Console(stderr=True)
     with progress.status("running the Keras model") as status:
         named = resolve(source, weights=weights, classes=classes, image_size=image_size)
+        if data is None and named.data is None and any(FORMATS[name].calibrated for name in names):
+            raise ValueError("int8 takes its ranges from images: give --data, or leave int8 out. Received: no --data")
         directory = output or (named.directory or Path()) / "export"
         directory.mkdir(parents=True, exist_ok=True)
         found = proof(named, data, limit=images)
-        if found.calibration is None and any(FORMATS[name].calibrated for name in names):
-            raise ValueError(
-                "int8 takes its ranges from images: give --data, or name the other formats. Received: neither"
-            )
         reports = export_all(
             named.model,
             directory,

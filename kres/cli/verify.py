@@ -70,15 +70,19 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool) -> None:
     )
     for report in reports:
         table.add_row(
-            escape(report.path),
+            escape(Path(report.path).name),
             report.format,
             megabytes(report.size_bytes),
             percent(report.top1),
             percent(report.agreement),
             "-" if report.max_difference is None else f"{report.max_difference:.1e}",
-            "[green]passed[/]" if report.passed else f"[red]failed[/]: {escape(report.reason)}",
+            "[green]passed[/]" if report.passed else "[red]failed[/]",
         )
-    Console().print(table)
+    console = Console(soft_wrap=True)
+    console.print(table, soft_wrap=False)
+    for report in reports:
+        if not report.passed:
+            console.print(f"[red]failed[/] {escape(report.path)}: {escape(report.reason)}", highlight=False)
 
 
 def megabytes(size: int) -> str:

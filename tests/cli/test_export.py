@@ -115,6 +115,7 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
         (("cifar_resnet20", "--format", "int8", "--io", "int4"), "io must be one of"),
         (("cifar_resnet21", "--format", "float32"), "cifar_resnet20"),
         (("missing.keras", "--format", "float32"), "no such model"),
+        (("cifar_resnet20", "--format", "int8"), "give --data"),
     ],
 )
 def test_bad_arguments(arguments, words, tmp_path):

@@ -64,7 +64,7 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool) -> None:
         "size",
         "top-1",
         "agreement",
-        "largest difference",
+        "max diff",
         "verdict",
         caption=description,
     )

@@ -8,13 +8,12 @@ from typing import Any
 import keras
 
 from kres.convolution import GroupedConv2D
+from kres.initialization import HeNormal
 from kres.normalization import BatchNormalization
 from kres.specs import Spec
 
 Tensor = Any
 
-# He et al. 2015 (arXiv 1502.01852), for the outgoing side, as torchvision does it.
-_HE = {"scale": 2.0, "mode": "fan_out", "distribution": "untruncated_normal"}
 # PyTorch's default for a linear layer.
 _HEAD = {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"}
 
@@ -43,7 +42,7 @@ def conv(
         padding="valid" if explicit else "same",
         groups=groups,
         use_bias=bias,
-        kernel_initializer="zeros" if zero_init else keras.initializers.VarianceScaling(**_HE),
+        kernel_initializer="zeros" if zero_init else HeNormal(),
         name=name,
     )(x)
 

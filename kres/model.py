@@ -190,9 +190,9 @@ def _strided_block(spec: Spec, stage: int) -> int | None:
 
 
 def _head(x: Tensor, *, include_top: bool, pooling: str | None, classes: int, activation: Any) -> Tensor:
-    if include_top or pooling:
-        pooling = "avg" if include_top else pooling
-        x = POOLINGS[pooling](name=f"{pooling}_pool")(x)
+    kind = "avg" if include_top else pooling
+    if kind is not None:
+        x = POOLINGS[kind](name=f"{kind}_pool")(x)
     return layers.head(x, classes, activation=activation, name="predictions") if include_top else x
 
 
@@ -200,7 +200,7 @@ def _resolve(network: str | Spec) -> Spec:
     return network if isinstance(network, Spec) else look_up_spec(network)
 
 
-def _default_preprocess(spec: Spec, shape: tuple[int | None, ...]) -> Preprocess:
+def _default_preprocess(spec: Spec, shape: tuple[int | None, int | None, int]) -> Preprocess:
     """The preset at the network's own input size; its grey average for each channel of other than RGB images."""
     preset = dict(PRESETS[spec.preset])
     channels = shape[-1]

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 # do not see each other. A new top-level module must be given its place here.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("specs", "kernels"),
-    ("preprocessing", "zoo", "convolution", "normalization"),
+    ("preprocessing", "zoo", "convolution", "initialization", "normalization"),
     ("layers",),
     ("attention", "stems", "blocks"),
     ("lookup",),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kres
-from kres.constructors import _constructor
+from kres.constructors import _named
 from kres.zoo import FAMILIES, ROWS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -132,4 +132,4 @@ def test_a_constructor_is_documented_and_has_the_signature_of_keras_applications
     assert "resnet50" in kres.ResNet50.__doc__
     assert kres.ResNet50.__name__ == "ResNet50"
     with pytest.raises(ValueError, match="resnet50"):
-        _constructor("resnet5O", "Typo")
+        _named(kres.build, "resnet5O", "Typo")

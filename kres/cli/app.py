@@ -2,11 +2,13 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 
 import kres
 from kres.cli.bench import bench
@@ -17,7 +19,7 @@ from kres.cli.export import export
 from kres.cli.train import train
 from kres.cli.verify import verify
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "info": info,
     "train": train,
@@ -69,7 +71,7 @@ def run() -> None:
     except TOLD_IN_A_LINE as error:
         if logger.isEnabledFor(logging.DEBUG):
             raise
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

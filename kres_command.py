@@ -1,6 +1,10 @@
 """What the `kres` command starts: a module outside the package, because importing the package imports TensorFlow."""
 
+import contextlib
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
 
 
 def main() -> None:
@@ -8,7 +12,29 @@ def main() -> None:
     # TensorFlow reads both as it is imported. A library must not choose them for its user; a command may.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _held_back_unless_it_fails():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # looks for GPUs, and complains where there is no driver
 
     from kres.cli.app import run
 
     run()
+
+
+@contextlib.contextmanager
+def _held_back_unless_it_fails() -> Iterator[None]:
+    """Keep from standard error what TensorFlow writes there as it starts, past all its own settings for logs."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        original = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(original, held.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)

@@ -6,8 +6,6 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # On by itself only where the CPU has AVX-512; a variable that is set already (to 0, say) wins.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-# No test needs a window, and matplotlib would look for a screen.
-os.environ.setdefault("MPLBACKEND", "agg")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers side by side, each with a thread pool of every core, would spend their time in one another's way.

@@ -152,7 +152,7 @@ def test_importing_kres_loads_no_framework_that_keras_does_not(backend: str) -> 
         skip_or_fail("JAX is not installed")
     keras_alone = {name.split(".")[0] for name in loaded_by("import keras", backend=backend)}
     kres = loaded_by("import kres", backend=backend)
-    heavy = {"tensorflow", "torch", "jax", "tensorflow_datasets", "ai_edge_litert", "matplotlib", "sklearn"}
+    heavy = {"tensorflow", "torch", "jax", "tensorflow_datasets", "ai_edge_litert", "sklearn"}
     added = ({name.split(".")[0] for name in kres} & heavy) - keras_alone
     assert not added
     assert not {name for name in kres if name.startswith(("kres.training", "kres.export", "kres.cli"))}

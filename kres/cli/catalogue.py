@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 import kres
 from kres.weights import PUBLISHED
@@ -22,15 +22,13 @@ def list_(
     if as_json:
         typer.echo(json.dumps({name: row.to_dict() for name, row in rows.items()}, indent=2))
         return
-    table = Table("network", "block", "blocks a stage", "parameters", "classes", "pixels", "weights")
+    table = Table(Column("network", no_wrap=True), "blocks", Column("parameters", no_wrap=True), "pixels", "weights")
     for name, row in rows.items():
         params = row.params if isinstance(row.params, str) else f"{row.params:,}"
         table.add_row(
             name,
-            row.block,
             " ".join(map(str, row.depths)),
             params,
-            str(row.classes),
             str(row.input_size),
             _in_short(_tags(name)),
         )

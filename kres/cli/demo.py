@@ -67,12 +67,11 @@ def demo(
 
 def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | None], page: Path) -> None:
     table = Table(
-        Column("artifact", overflow="fold"),
+        Column("artifact", no_wrap=True),
         "size",
         "ms an image",
         "top-1",
         "agreement with Keras",
-        "verdict",
         title=f"{RECIPE}: Keras has {percent(result.accuracy)} of {result.n_images} held-out images right",
         caption=f"{THREADS} threads, batch 1, {_processor()}",
     )
@@ -83,9 +82,13 @@ def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | No
             "-" if ms is None else f"{ms:.2f}",
             percent(report.top1),
             percent(report.agreement),
-            "[green]passed[/]" if report.passed else f"[red]failed[/]: {report.reason}",
+            style=None if report.passed else "red",
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for report in reports:
+        if not report.passed:
+            console.print(f"{Path(report.path).name}: {report.reason}", style="red", markup=False)
     typer.echo(f"Report: {page}")
 
 

@@ -108,7 +108,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
 
 def test_the_sdist_holds_what_builds_and_tests_need(built: Built) -> None:
     names = sdist_contents(built.sdist)
-    others = {path.as_posix() for path in tracked() if path.parts[0] in ("tests", "benchmarks", "notebooks")}
+    others = {path.as_posix() for path in tracked() if path.parts[0] in ("tests", "benchmarks", "notebooks", "docs")}
     top = {name for name in names if "/" not in name}
     assert names - top == (package_files(tracked()) | others) - top
     assert top == {

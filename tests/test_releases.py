@@ -1,6 +1,6 @@
 """Models that earlier releases saved load in this one and answer as they did.
 
-For each release `releases/<version>.keras` is a small network saved by it, and `<version>.npy` its answer to `images()`.
+For each release `releases/<version>.keras` is a small network saved by it, `<version>.npy` its answer to `images()`.
 """
 
 from pathlib import Path

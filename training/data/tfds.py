@@ -1,20 +1,29 @@
 """Any classification data set of TensorFlow Datasets, by name or from a directory on disk.
 
-TFRecord files have no random access, so the *encoded* images are held in memory, up to 8 GiB of them; the order of
-training is then as exact as for any other source.
+Images stay on disk: a pass over the records notes where each one lies, and each is read from there when its turn comes,
+so the order of training is as exact as for any other source, and a set may be larger than memory.
 """
 
 import difflib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from tensorflow.python.lib.io.tf_record import tf_record_random_reader
 
 from kres.training.data.source import Source, Split, decode, hold_out
 
-MEMORY_LIMIT_BYTES = 8 * 2**30
+logger = logging.getLogger(__name__)
+
+# Labels, and a function from an index () to the encoded image.
+Opened = tuple[list[int], Callable[[np.ndarray], bytes]]
+
+HEADER_BYTES = 12  # of a TFRecord: its length and the checksum of that
 TEST_SPLITS = ("test", "validation")
 MIRRORED_MEANS_ANOTHER = frozenset({"emnist", "kmnist", "mnist", "mnist_corrupted", "omniglot", "svhn_cropped"})
 
@@ -48,40 +57,92 @@ def _source(name: str, builder: Any) -> Source:
         raise ValueError(f"a TFDS source needs an Image and a ClassLabel feature. Received: {name!r} with {features}")
     if "train" not in builder.info.splits:
         raise ValueError(f"a TFDS source needs a 'train' split. Received: {name!r} with {sorted(builder.info.splits)}")
-    _require_memory(name, builder)
     train = _split(builder, "train", image_key=image_key, label_key=label_key)
-    tests = [part for part in TEST_SPLITS if part in builder.info.splits]
-    if tests:
-        test = _split(builder, tests[0], image_key=image_key, label_key=label_key)
-    else:
+    test = _labelled_test(builder, image_key=image_key, label_key=label_key)
+    if test is None:
         train, test = hold_out(train)
     names = tuple(features[label_key].names)
     keeps = builder.name not in MIRRORED_MEANS_ANOTHER
     return Source(name=name, class_names=names, train=train, test=test, flip_keeps_label=keeps)
 
 
-def _require_memory(name: str, builder: Any) -> None:
-    size = sum(info.num_bytes for info in builder.info.splits.values())
-    if size > MEMORY_LIMIT_BYTES:
-        raise ValueError(
-            f"a TFDS source may hold {MEMORY_LIMIT_BYTES / 2**30:.0f} GiB of encoded images, because they are kept in "
-            f"memory; larger sets can be given as an image folder. Received: {name!r} with {size / 2**30:.1f} GiB"
-        )
+def _labelled_test(builder: Any, *, image_key: str, label_key: str) -> Split | None:
+    """The first test split that has labels: TFDS writes -1 for each one that a benchmark keeps to itself."""
+    for part in TEST_SPLITS:
+        if part in builder.info.splits:
+            split = _split(builder, part, image_key=image_key, label_key=label_key)
+            if (split.labels >= 0).any():
+                return split
+            logger.warning("the %s split of %s has no labels, and is left out", part, builder.info.full_name)
+    return None
 
 
 def _split(builder: Any, part: str, *, image_key: str, label_key: str) -> Split:
-    decoders = {image_key: tfds.decode.SkipDecoding()}
-    if builder.info.file_format.value == "array_record":
-        examples = builder.as_data_source(part, decoders=decoders)
-    else:
-        examples = tfds.as_numpy(builder.as_dataset(split=part, decoders=decoders, shuffle_files=False))
-    encoded, labels = [], []
-    for example in examples:
-        encoded.append(example[image_key])
-        labels.append(example[label_key])
-    stored = tf.constant(encoded, tf.string)
-    return Split(
-        labels=np.array(labels, np.int64),
-        names=[f"{builder.info.full_name}/{part}/{i}" for i in range(len(labels))],
-        read=lambda index: decode(tf.gather(stored, index)),
-    )
+    file_format = builder.info.file_format.value
+    if file_format not in OPENED:
+        raise ValueError(
+            f"a TFDS source must be stored as one of {', '.join(OPENED)}. Received: {builder.info.full_name} as "
+            f"{file_format}"
+        )
+    labels, encoded = OPENED[file_format](builder, part, image_key, label_key)
+
+    def read(index: tf.Tensor) -> tf.Tensor:
+        return decode(tf.ensure_shape(tf.numpy_function(encoded, [index], tf.string, stateful=False), ()))
+
+    names = [f"{builder.info.full_name}/{part}/{index}" for index in range(len(labels))]
+    return Split(labels=np.array(labels, np.int64), names=names, read=read)
+
+
+def _tfrecord(builder: Any, part: str, image_key: str, label_key: str) -> Opened:
+    info = builder.info.splits[part]
+    files = [str(path) for path in info.filepaths]
+    places: list[tuple[int, int, int]] = []
+    labels: list[int] = []
+    for number, file in enumerate(files):
+        for offset, record in _records(file):
+            places.append((number, offset, len(record)))
+            labels.append(_features(record)[label_key].int64_list.value[0])
+    if len(labels) != info.num_examples:
+        raise ValueError(
+            f"the TFRecord files of {builder.info.full_name} must hold the {info.num_examples} {part} examples that "
+            f"dataset_info.json tells of. Received: {len(labels)}"
+        )
+    table = np.array(places, np.int64)
+
+    def encoded(index: np.ndarray) -> bytes:
+        number, offset, length = (int(place) for place in table[index])
+        # Opened anew each time: a large set has more files than a process may hold open.
+        with open(files[number], "rb") as file:
+            file.seek(offset)
+            return _features(file.read(length))[image_key].bytes_list.value[0]
+
+    return labels, encoded
+
+
+def _records(file: str) -> Iterator[tuple[int, bytes]]:
+    """Each record of a TFRecord file and the byte where it begins; ValueError when the file is missing or damaged."""
+    try:
+        reader, offset = tf_record_random_reader(file), 0
+        with closing(reader):
+            while True:
+                try:
+                    record, after = reader.read(offset)  # checks the record's sum, too
+                except IndexError:  # the end
+                    return
+                yield offset + HEADER_BYTES, record
+                offset = after
+    except tf.errors.OpError as error:
+        raise ValueError(f"a missing or damaged TFRecord file: {error.message}. Received: {file}") from error
+
+
+def _features(record: bytes) -> Any:
+    return tf.train.Example.FromString(record).features.feature
+
+
+def _array_record(builder: Any, part: str, image_key: str, label_key: str) -> Opened:
+    examples = builder.as_data_source(part, decoders={image_key: tfds.decode.SkipDecoding()})
+    labels = [int(examples[index][label_key]) for index in range(len(examples))]
+    return labels, lambda index: examples[int(index)][image_key]
+
+
+OPENED: dict[str, Callable[[Any, str, str, str], Opened]] = {"tfrecord": _tfrecord, "array_record": _array_record}

@@ -7,7 +7,6 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kres.training.data import load
-from kres.training.data import tfds as tfds_source
 
 
 def _examples(count, offset=0):
@@ -63,11 +62,67 @@ def test_a_set_without_labels_is_an_error(tmp_path):
         load(_write(tmp_path, {"train": examples}, **features))
 
 
-def test_a_set_that_memory_does_not_hold_is_an_error(tmp_path, monkeypatch):
-    path = _write(tmp_path, {"train": _examples(9)})
-    monkeypatch.setattr(tfds_source, "MEMORY_LIMIT_BYTES", 100)
-    with pytest.raises(ValueError, match=r"may hold .* of encoded images"):
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_images_stay_on_disk(tmp_path, file_format):
+    path = _write(tmp_path, {"train": _examples(9), "test": _examples(3)}, file_format)
+    source = load(path)
+    held = tf.function(source.train.read).get_concrete_function(tf.TensorSpec((), tf.int64)).captured_inputs
+    assert sum(tensor.shape.num_elements() for tensor in held) == 0
+    # Several threads at once get the records that they asked for.
+    order = np.random.default_rng(0).integers(0, 9, 200)
+    images = tf.data.Dataset.from_tensor_slices(order).map(source.train.read, num_parallel_calls=8)
+    labels = [int(image[0, 0, 0]) // 8 % 3 for image in images]
+    np.testing.assert_array_equal(labels, source.train.labels[order])
+
+
+def _damage(content):
+    """One bit of the middle record."""
+    content[len(content) // 2] ^= 1
+
+
+def _cut(content):
+    del content[len(content) // 2 :]
+
+
+def _lose_records(content):
+    """All but the first: what is left is a whole file."""
+    del content[16 + int.from_bytes(content[:8], "little") :]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (_damage, r"damaged TFRecord file: corrupted record at .*Received: .*tiny-train"),
+        (_cut, r"damaged TFRecord file: truncated record at .*Received: .*tiny-train"),
+        (_lose_records, r"must hold the 9 train examples .*Received: 1$"),
+    ],
+)
+def test_a_damaged_file_is_an_error(tmp_path, fault, words):
+    path = _write(tmp_path, {"train": _examples(9), "test": _examples(3)})
+    file = next(path.glob("*/tiny-train.tfrecord*"))
+    content = bytearray(file.read_bytes())
+    fault(content)
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=words):
         load(path)
+    file.unlink()
+    with pytest.raises(ValueError, match="missing or damaged TFRecord file"):
+        load(path)
+
+
+def test_a_test_split_without_labels_is_left_out(tmp_path, caplog):
+    hidden = [(key, {**example, "label": -1}) for key, example in _examples(3)]
+    source = load(_write(tmp_path / "a", {"train": _examples(9), "test": hidden, "validation": _examples(6)}))
+    assert len(source.test) == 6 and "test split of tiny/1.2.0 has no labels" in caplog.text
+    source = load(_write(tmp_path / "b", {"train": _examples(30), "test": hidden}))
+    assert (len(source.train), len(source.test)) == (24, 6)
+
+
+def test_a_label_out_of_range_is_an_error(tmp_path):
+    examples = _examples(6)
+    examples[2][1]["label"] = -1
+    with pytest.raises(ValueError, match=r"must lie in 0..2 .*Received: label=-1 in the test split"):
+        load(_write(tmp_path, {"train": _examples(9), "test": examples}))
 
 
 def test_a_corrupt_record_is_named(tmp_path):

@@ -128,8 +128,10 @@ def export_all(
     """
     for key in formats:
         check_path(Path(directory) / f"{name}{FORMATS[check_format(key)].suffix}", key)
-        if FORMATS[key].calibrated and calibration is None:
-            raise ValueError(f"{key} takes its ranges from calibration images. Received: calibration=None")
+        if FORMATS[key].calibrated:
+            check_io(io, key)
+            if calibration is None:
+                raise ValueError(f"{key} takes its ranges from calibration images. Received: calibration=None")
     conversion.check_model(model)
     twin = conversion.float32_twin(model)
     expected = reference(twin, random_images(twin)) if expected is None else expected

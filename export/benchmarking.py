@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kres.export.inspection import artifact_format, size
-from kres.export.session import command, environment, failure
+from kres.export.session import PATIENCE_SECONDS, command, environment, failure, hanging
 
 RUNS = 50
 
@@ -41,10 +41,15 @@ def benchmark(path: str | Path, threads: int = 2, *, runs: int = RUNS) -> Timing
     path = Path(path)
     name = artifact_format(path)
     arguments = command(path, threads=threads, runtime="ai_edge_litert", python=sys.executable)
+    arguments += ["--measure", str(runs)]
+    patience = PATIENCE_SECONDS * max(1, runs / RUNS)
     with tempfile.TemporaryFile() as errors:
-        done = subprocess.run(
-            [*arguments, "--measure", str(runs)], check=False, stdout=subprocess.PIPE, stderr=errors, env=environment()
-        )
+        try:
+            done = subprocess.run(
+                arguments, check=False, stdout=subprocess.PIPE, stderr=errors, env=environment(), timeout=patience
+            )
+        except subprocess.TimeoutExpired as error:
+            raise hanging(path, patience) from error
         if done.returncode:
             raise failure(path, done.returncode, errors)
     result = json.loads(done.stdout)

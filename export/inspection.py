@@ -8,6 +8,8 @@ from typing import Any
 
 from kres.export.session import ArtifactError
 
+UNKNOWN = "unknown"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
@@ -41,7 +43,7 @@ def inspect(path: str | Path) -> Inspection:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         graph = model.subgraphs[0]
         codes = [_operator(code) for code in model.operatorCodes]
-        return Inspection(
+        result = Inspection(
             format=_format(model, graph),
             operators=Counter(codes[node.opcodeIndex] for node in graph.operators),
             versions={name: code.version for name, code in zip(codes, model.operatorCodes, strict=True)},
@@ -49,6 +51,9 @@ def inspect(path: str | Path) -> Inspection:
     # Offsets of damaged bytes lead anywhere, so the flatbuffer reader fails in many ways.
     except Exception as error:
         raise ArtifactError(f"a damaged TFLite file: {error}. Received: {path}") from error
+    if result.format == UNKNOWN:
+        raise ArtifactError(f"a TFLite file with int16 activations is of no format that kres knows. Received: {path}")
+    return result
 
 
 def size(path: str | Path) -> int:
@@ -80,7 +85,7 @@ def _format(model: Any, graph: Any) -> str:
         data = model.buffers[tensor.buffer].data
         (activations if data is None or len(data) == 0 else constants).add(tensor.type)
     if TensorType.INT16 in activations:
-        raise ValueError("int16 activations are of no known format")
+        return UNKNOWN
     if TensorType.INT8 in activations:
         return "int8"
     if TensorType.INT8 in constants:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import IO, Any
 
 import numpy as np
 
+# For opening an artifact, and for each answer: a network of 1,202 layers takes seconds.
+PATIENCE_SECONDS = 300.0
 RUNNER = Path(__file__).with_name("runner.py")
 
 
@@ -25,20 +28,37 @@ class Session:
 
     def __init__(self, process: subprocess.Popen[bytes], path: Path, errors: IO[bytes]) -> None:
         self._process, self._path, self._errors = process, path, errors
-        description = json.loads(self._read(line=True))
+        self._hangs = False
+        with self._patience():
+            description = json.loads(self._read(line=True))
         self.input: dict[str, Any] = description["input"]
         self.output: dict[str, Any] = description["output"]
 
     def answer(self, image: np.ndarray) -> np.ndarray:
         """Give the float32 output for one normalised image (h, w, c); the batch axis of both is left out."""
         assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(np.ascontiguousarray(image, np.float32).tobytes())
-            self._process.stdin.flush()
-        except OSError as error:
-            raise self._failure() from error
         shape = self.output["shape"][1:]
-        return np.frombuffer(self._read(size=4 * int(np.prod(shape))), np.float32).reshape(shape)
+        with self._patience():
+            try:
+                self._process.stdin.write(np.ascontiguousarray(image, np.float32).tobytes())
+                self._process.stdin.flush()
+            except OSError as error:
+                raise self._failure() from error
+            return np.frombuffer(self._read(size=4 * int(np.prod(shape))), np.float32).reshape(shape)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        timer = threading.Timer(PATIENCE_SECONDS, self._give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        self._hangs = True
+        self._process.kill()
 
     def _read(self, *, size: int = 0, line: bool = False) -> bytes:
         assert self._process.stdout is not None
@@ -48,7 +68,14 @@ class Session:
         return block
 
     def _failure(self) -> ArtifactError:
+        if self._hangs:
+            return hanging(self._path, PATIENCE_SECONDS)
         return failure(self._path, self._process.wait(), self._errors)
+
+
+def hanging(path: Path, seconds: float) -> ArtifactError:
+    """Say in words that the runner's process was ended because it did not answer."""
+    return ArtifactError(f"an artifact must answer, and this one has not for {seconds:g} s. Received: {path}")
 
 
 def failure(path: Path, code: int, errors: IO[bytes]) -> ArtifactError:
@@ -79,7 +106,7 @@ def environment() -> dict[str, str]:
 def opened(
     path: str | Path, *, threads: int = 2, runtime: str = "ai_edge_litert", python: str = sys.executable
 ) -> Iterator[Session]:
-    """Open an artifact in another process; raises ArtifactError when it cannot be opened, or dies as it runs.
+    """Open an artifact in another process; raises ArtifactError when it cannot be opened, dies or hangs.
 
     `runtime` is the interpreter's package (`ai_edge_litert`, `tflite_runtime`), `python` a Python that has it.
     """

@@ -3,6 +3,7 @@
 import pytest
 
 from kres import export
+from kres.export import benchmarking
 
 
 @pytest.mark.parametrize("name", ["float32", "saved_model"])
@@ -23,3 +24,11 @@ def test_bad_input(tmp_path):
         export.benchmark(tmp_path / "m.tflite", threads=0)
     with pytest.raises(export.ArtifactError, match="no such"):
         export.benchmark(tmp_path / "missing.tflite")
+
+
+def test_an_artifact_that_hangs_is_given_up(model, images, tmp_path, monkeypatch):
+    path = tmp_path / "artifact"
+    export.tflite(model, path, images=images)
+    monkeypatch.setattr(benchmarking, "PATIENCE_SECONDS", 0.01)  # no Python starts that fast
+    with pytest.raises(export.ArtifactError, match=r"has not for 0\.01 s"):
+        export.benchmark(path, runs=1)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import shutil
+import signal
 
 import keras
 import numpy as np
 import pytest
 
 from kres import export
+from kres.export import session
 from kres.export.artifacts import random_images
 from kres.export.inspection import artifact_format, inspect
 from kres.export.session import ArtifactError, opened
@@ -83,14 +85,39 @@ def test_damaged_bytes_never_pass(model, images, tflite, tmp_path, seed):
 
 def test_crash_of_the_interpreter_is_an_error(tflite, tmp_path):
     """The interpreter's process dies as by a segmentation fault, between two images."""
-    import signal
-
-    with opened(tflite) as session:
-        session.answer(np.zeros((16, 16, 3)))
-        session._process.send_signal(signal.SIGSEGV)
-        session._process.wait()
+    with opened(tflite) as running:
+        running.answer(np.zeros((16, 16, 3)))
+        running._process.send_signal(signal.SIGSEGV)
+        running._process.wait()
         with pytest.raises(ArtifactError, match="crashed with SIGSEGV"):
-            session.answer(np.zeros((16, 16, 3)))
+            running.answer(np.zeros((16, 16, 3)))
+
+
+def test_an_interpreter_that_hangs_is_given_up(model, images, tflite, tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "PATIENCE_SECONDS", 0.5)
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexec sleep 60\n")
+    python.chmod(0o755)
+    with pytest.raises(ArtifactError, match=r"has not for 0\.5 s"), opened(tflite, python=str(python)):
+        pass
+    monkeypatch.setattr(session, "PATIENCE_SECONDS", 60)
+    with opened(tflite) as running:
+        monkeypatch.setattr(session, "PATIENCE_SECONDS", 0.5)
+        running._process.send_signal(signal.SIGSTOP)
+        with pytest.raises(ArtifactError, match=r"has not for 0\.5 s"):
+            running.answer(images[0])
+
+
+def test_a_file_of_a_format_that_kres_does_not_write(model, images, tflite, tmp_path):
+    from tensorflow.lite.python.schema_py_generated import TensorType
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    content = flatbuffer_utils.read_model(str(tflite))
+    inner = content.subgraphs[0].operators[0].outputs[0]
+    content.subgraphs[0].tensors[inner].type = TensorType.INT16
+    flatbuffer_utils.write_model(content, str(tmp_path / "int16.tflite"))
+    with pytest.raises(ArtifactError, match="int16 activations is of no format that kres knows"):
+        export.verify(model, tmp_path / "int16.tflite", images)
 
 
 def test_what_is_no_artifact(model, images, tmp_path, saved):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ def main() -> None:
 
     from kres.cli.app import run
 
+    # By default SIGTERM ends a process on the spot, and half-written artifacts would stay behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     run()
 
 

@@ -10,10 +10,9 @@ import keras
 import tensorflow as tf
 
 from kres.training import distribution
-from kres.training.checkpoints import CheckpointError
 from kres.training.data import Source, load
 from kres.training.logs import LogRow, read_history
-from kres.training.loop import Loop, NotFinite
+from kres.training.loop import Loop
 from kres.training.models import with_softmax
 from kres.training.recipes import Recipe
 from kres.training.recipes import recipe as find_recipe
@@ -87,18 +86,19 @@ def fit(
     """
     chosen = _resolve(recipe, steps=steps, batch_size=batch_size)
     workdir = Path(workdir).expanduser()
+    devices_strategy = distribution.choose(strategy, devices=devices)
+    distribution.require_divisible(chosen.batch_size, devices_strategy)
+    source = load(data, on_corrupt=on_corrupt)
+    settings = {"recipe": chosen.to_dict(), "data": describe_data(source), "seed": _checked_seed(seed)}
+    found = open_workdir(workdir, settings, resume=resume)
+    if found and found["state"] == FINISHED:
+        logger.info("the run in %s is finished", workdir)
+        return _result(workdir, found["settings"], found["result"])
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    # Not before: data may take long to load, with nothing to lose if a signal ends that at once.
     with StopRequest() as stop:
-        devices_strategy = distribution.choose(strategy, devices=devices)
-        distribution.require_divisible(chosen.batch_size, devices_strategy)
-        source = load(data, on_corrupt=on_corrupt)
-        settings = {"recipe": chosen.to_dict(), "data": describe_data(source), "seed": _checked_seed(seed)}
-        found = open_workdir(workdir, settings, resume=resume)
-        if found and found["state"] == FINISHED:
-            logger.info("the run in %s is finished", workdir)
-            return _result(workdir, found["settings"], found["result"])
-        keras.utils.set_random_seed(seed)
-        if deterministic:
-            tf.config.experimental.enable_op_determinism()
         return _run(chosen, source, workdir, settings, strategy=devices_strategy, stop=stop)
 
 
@@ -118,10 +118,10 @@ def _run(
         final = with_softmax(loop.model, recipe)
         write_atomically(workdir / MODEL, _saves(final))
     except Interrupted:
-        write_run(workdir, settings, state=INTERRUPTED)
+        _note(workdir, settings, INTERRUPTED)
         raise
-    except (NotFinite, CheckpointError):
-        write_run(workdir, settings, state=FAILED)
+    except Exception:
+        _note(workdir, settings, FAILED)
         raise
     result = {
         "accuracy": evaluation.accuracy,
@@ -132,6 +132,14 @@ def _run(
     }
     write_run(workdir, settings, state=FINISHED, result=result)
     return _result(workdir, settings, result)
+
+
+def _note(workdir: Path, settings: dict[str, Any], state: str) -> None:
+    """Write how a run ended; a disk that takes no more must not hide the error that is on its way."""
+    try:
+        write_run(workdir, settings, state=state)
+    except OSError as error:
+        logger.warning("%s could not be noted in %s: %s", state, workdir, error)
 
 
 def _saves(model: keras.Model) -> Callable[[Path], None]:

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 import kres
 from kres.cli.bench import cpu_flags
+from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, megabytes, percent
 
 RECIPE, DATA = "digits_resnet20", "digits"
@@ -35,7 +36,8 @@ def demo(
     from kres.training import fit
 
     workdir = directory / f"demo-seed{seed}"
-    result = fit(RECIPE, data=DATA, workdir=workdir, seed=seed, steps=steps, resume=True)
+    with ends_with_its_exit_code("Go on with the same command."):
+        result = fit(RECIPE, data=DATA, workdir=workdir, seed=seed, steps=steps, resume=True)
     target = workdir / "export"
     target.mkdir(exist_ok=True)
     with Console(stderr=True).status("running the Keras model") as status:

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
+from kres.cli.verify import OnCorrupt
+
 
 def eval(  # noqa: A001 - the name of the command
     model: Annotated[Path, typer.Argument(help="A workdir or a .keras file.")],
     data: Annotated[str, typer.Option(help="digits, an image folder, a TFDS name or a TFDS directory.")],
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     batch_size: Annotated[int, typer.Option(help="Images at a time; the result does not depend on it.")] = 128,
-    on_corrupt: Annotated[str, typer.Option(help="fail or skip: what to do about images that do not decode.")] = "fail",
+    on_corrupt: OnCorrupt = "fail",
     as_json: Annotated[bool, typer.Option("--json", help="Write the result to standard output as JSON.")] = False,
 ) -> None:
     """Evaluate a trained model: every image of the split once."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kres.cli.verify import AsJson, Classes, Data, Images, ImageSize, Source, Weights, show
+from kres.cli.verify import AsJson, Classes, Data, Images, ImageSize, OnCorrupt, Source, Weights, show
 
 
 def export(
@@ -25,6 +25,7 @@ def export(
     classes: Classes = None,
     image_size: ImageSize = None,
     images: Images = 1000,
+    on_corrupt: OnCorrupt = "fail",
     as_json: AsJson = False,
 ) -> None:
     """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not."""
@@ -44,7 +45,7 @@ def export(
             raise ValueError("int8 takes its ranges from images: give --data, or leave int8 out. Received: no --data")
         directory = output or (named.directory or Path()) / "export"
         directory.mkdir(parents=True, exist_ok=True)
-        found = proof(named, data, limit=images)
+        found = proof(named, data, limit=images, on_corrupt=on_corrupt)
         reports = export_all(
             named.model,
             directory,

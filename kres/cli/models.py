@@ -67,7 +67,7 @@ def _saved(path: Path) -> Named:
     )
 
 
-def proof(named: Named, data: str | None, *, limit: int) -> Proof:
+def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail") -> Proof:
     """Run the model on at most `limit` held-out images of `data`, or else of the source that it was trained on.
 
     Without either, on seeded random images, which can neither calibrate nor show an accuracy; the description says so.
@@ -83,7 +83,7 @@ def proof(named: Named, data: str | None, *, limit: int) -> Proof:
     from kres.export.artifacts import CALIBRATION_IMAGES
     from kres.training.data import evaluation_images, load, sample_images
 
-    source = load(data)
+    source = load(data, on_corrupt=on_corrupt)
     if named.model.output_shape[-1] != source.classes:
         received = f"a model of {named.model.output_shape[-1]} classes, and {source.classes} in {data}"
         raise ValueError(f"model and data must have the same classes. Received: {received}")

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from kres.cli.verify import OnCorrupt
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,7 +24,7 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
     strategy: Annotated[str, typer.Option(help="auto, one or mirrored.")] = "auto",
     devices: Annotated[int | None, typer.Option(help="How many GPUs (or, without one, logical CPUs).")] = None,
-    on_corrupt: Annotated[str, typer.Option(help="fail or skip: what to do about images that do not decode.")] = "fail",
+    on_corrupt: OnCorrupt = "fail",
     deterministic: Annotated[bool, typer.Option("--deterministic", help="Bit-for-bit repeatable on one CPU.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the result to standard output as JSON.")] = False,
 ) -> None:
@@ -32,7 +34,7 @@ def train(
     """
     from kres.training import fit
 
-    with ends_with_its_exit_code():
+    with ends_with_its_exit_code("Go on with --resume."):
         result = fit(
             recipe,
             data=data,
@@ -56,14 +58,17 @@ def train(
 
 
 @contextmanager
-def ends_with_its_exit_code() -> Iterator[None]:
-    """End the command as a run that stops within says: 130 or 143 after a signal, 1 when its loss is not finite."""
+def ends_with_its_exit_code(advice: str) -> Iterator[None]:
+    """End the command as a run that stops within says: 130 or 143 after a signal, 1 when its loss is not finite.
+
+    `advice` tells how a stopped run goes on.
+    """
     from kres.training import Interrupted, NotFinite
 
     try:
         yield
     except Interrupted as interrupted:
-        logger.warning("%s Go on with --resume.", interrupted)
+        logger.warning("%s %s", interrupted, advice)
         raise typer.Exit(interrupted.exit_code) from interrupted
     except NotFinite as error:
         logger.error("%s", error)

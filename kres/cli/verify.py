@@ -23,6 +23,7 @@ Weights = Annotated[str | None, typer.Option(help="For a row: a published tag or
 Classes = Annotated[int | None, typer.Option(min=1, help="For a row: number of classes.")]
 ImageSize = Annotated[int | None, typer.Option(min=1, help="For a row: height and width in pixels.")]
 Images = Annotated[int, typer.Option(min=32, help="Held-out images to compare on, at most.")]
+OnCorrupt = Annotated[str, typer.Option(help="fail or skip: what to do about images that do not decode.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 
 
@@ -34,6 +35,7 @@ def verify(
     classes: Classes = None,
     image_size: ImageSize = None,
     images: Images = 1000,
+    on_corrupt: OnCorrupt = "fail",
     as_json: AsJson = False,
 ) -> None:
     """Run every artifact against its Keras model on held-out images; exit code 1 when one breaks its tolerance."""
@@ -42,7 +44,8 @@ def verify(
 
     progress = Console(stderr=True)
     with progress.status("running the Keras model"):
-        found = proof(resolve(source, weights=weights, classes=classes, image_size=image_size), data, limit=images)
+        named = resolve(source, weights=weights, classes=classes, image_size=image_size)
+        found = proof(named, data, limit=images, on_corrupt=on_corrupt)
     reports = []
     for path in artifacts:
         with progress.status(f"running {path}"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kres.training.data.arrays import arrays
 from kres.training.data.pipeline import evaluation_images, sample_images, training_batches
-from kres.training.data.source import Source, Split, checked
+from kres.training.data.source import Source, Split, check_policy, checked
 
 __all__ = ["Source", "Split", "arrays", "evaluation_images", "load", "sample_images", "training_batches"]
 
@@ -15,6 +15,7 @@ def load(data: str | Path | Source, *, on_corrupt: str = "fail") -> Source:
     Raises ValueError when there is no such source, when it is empty, when a label is out of range, and (unless
     `on_corrupt` is "skip") when an image cannot be decoded.
     """
+    check_policy(on_corrupt)
     if isinstance(data, Source):
         return data
     if data == "digits":

@@ -97,14 +97,19 @@ def hold_out(split: Split, *, test_share: float = 0.2) -> tuple[Split, Split]:
     return subset(split, np.flatnonzero(~mask)), subset(split, np.flatnonzero(mask))
 
 
+def check_policy(on_corrupt: str) -> None:
+    """ValueError for what is no policy about images that do not decode."""
+    if on_corrupt not in CORRUPT_POLICIES:
+        raise ValueError(f"on_corrupt must be one of {CORRUPT_POLICIES}. Received: on_corrupt={on_corrupt!r}")
+
+
 def without_corrupt(split: Split, *, on_corrupt: str) -> tuple[Split, tuple[str, ...]]:
     """Decode every image once; returns the readable part of the split and the names of the rest.
 
     Raises ValueError that names the unreadable images when `on_corrupt` is "fail", and always when none is readable.
     Checking ahead is what keeps the order of training a function of (seed, epoch) alone.
     """
-    if on_corrupt not in CORRUPT_POLICIES:
-        raise ValueError(f"on_corrupt must be one of {CORRUPT_POLICIES}. Received: on_corrupt={on_corrupt!r}")
+    check_policy(on_corrupt)
 
     def decodes(index: tf.Tensor) -> tf.Tensor:
         # The size must take part in the result: an unused decode would be pruned from the graph.

@@ -47,7 +47,8 @@ def postactivation(
     for k, conv in enumerate(convs, start=1):
         last = k == len(convs)
         h = _convolve(h, conv, role=f"conv{k}", spec=spec, name=name)
-        h = layers.norm(h, spec=spec, zero_init=last and spec.zero_init_residual, name=f"{name}_norm{k}")
+        zero_init = last and spec.zero_init_residual and spec.shortcut != "none"
+        h = layers.norm(h, spec=spec, zero_init=zero_init, name=f"{name}_norm{k}")
         if not last:
             h = layers.act(h, name=f"{name}_act{k}")
     if spec.shortcut != "none":

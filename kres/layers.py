@@ -91,12 +91,12 @@ def pad_channels(x: Tensor, channels: int, *, name: str) -> Tensor:
 
 
 def head(x: Tensor, classes: int, *, activation: Any, name: str) -> Tensor:
-    """The classifier (n, c) -> (n, classes); its activation is in float32 under mixed precision too."""
+    """The classifier (n, c) -> (n, classes); in float32 at least, under mixed precision too."""
     return keras.layers.Dense(
         classes,
         activation=activation,
         kernel_initializer=keras.initializers.VarianceScaling(**_HEAD),
-        dtype="float32",
+        dtype=keras.backend.result_type(keras.config.dtype_policy().compute_dtype, "float32"),
         name=name,
     )(x)
 
@@ -114,7 +114,12 @@ class PadChannels(keras.layers.Layer):
         return keras.ops.pad(inputs, ((0, 0), (0, 0), (0, 0), (0, self.channels - inputs.shape[-1])))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The input's shape with `channels` in the last place."""
+        """The input's shape with `channels` in the last place; ValueError if the input has more of them."""
+        if input_shape[-1] is None or self.channels < input_shape[-1]:
+            raise ValueError(
+                "`channels` is at least the input's, which is known: padding takes no map away. "
+                f"Received: channels={self.channels}, input_shape={tuple(input_shape)}"
+            )
         return (*input_shape[:-1], self.channels)
 
     def get_config(self) -> dict[str, Any]:

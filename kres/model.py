@@ -3,12 +3,14 @@
 import contextlib
 import dataclasses
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from kres import layers
+from kres.arguments import check_preprocess, checked_classes, checked_shape, refuse_channels_first
 from kres.blocks import BRANCHES, ORDERS
 from kres.lookup import spec as look_up_spec
 from kres.preprocessing import PRESETS, Preprocess
@@ -55,13 +57,15 @@ class ResNet(keras.Model):
         return super().make_train_function(force)
 
     def get_config(self) -> dict[str, Any]:
-        """What the network is built from again, as JSON holds it."""
+        """What the network is built from again, and which of its layers are frozen, as JSON holds it."""
         return {
             "network": self.network if isinstance(self.network, str) else self.network.to_dict(),
             "preprocess": self.preprocess.to_dict(),
             "weights_tag": self.weights_tag,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
+            "trainable": self.trainable,
+            "frozen": [layer.name for layer in self.layers if layer.weights and not layer.trainable],
             **self.options,
         }
 
@@ -71,15 +75,19 @@ class ResNet(keras.Model):
         config = dict(config)
         network = config.pop("network")
         tag = config.pop("weights_tag")
-        activation = config.pop("classifier_activation")
+        # The earliest files do not say: there every layer trains.
+        trainable, frozen = config.pop("trainable", True), config.pop("frozen", ())
         model = build(
             network if isinstance(network, str) else Spec(**network),
             preprocess=Preprocess(**config.pop("preprocess")),
             dtype=keras.dtype_policies.deserialize(config.pop("dtype")),
-            classifier_activation=activation,
             **config,
         )
         model.weights_tag = tag
+        model.trainable = trainable
+        for layer in model.layers:
+            if layer.weights:
+                layer.trainable = layer.name not in frozen
         return model
 
 
@@ -119,11 +127,13 @@ def build(
     """
     spec = _resolve(network)
     zero_init_residual = zero_init_residual or spec.zero_init_residual
-    classes = _checked_classes(spec.classes if classes is None else classes)
+    classes = checked_classes(spec.classes if classes is None else classes)
     if pooling not in (None, *POOLINGS):
         raise ValueError(f"`pooling` is None, 'avg' or 'max'. Received: pooling={pooling!r}")
-    _refuse_channels_first()
-    shape = _checked_shape(input_shape, input_tensor, include_top=include_top, spec=spec)
+    refuse_channels_first()
+    shape = checked_shape(input_shape, input_tensor, include_top=include_top, spec=spec)
+    if preprocess is not None:
+        check_preprocess(preprocess, channels=shape[-1])
     options = {
         "include_top": include_top,
         "input_shape": shape,
@@ -211,47 +221,6 @@ def _default_preprocess(spec: Spec, shape: tuple[int | None, int | None, int]) -
     return Preprocess(size=shape[0] or spec.input_size, **preset)
 
 
-def _checked_classes(classes: Any) -> int:
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
-        raise ValueError(f"`classes` is an integer of at least 1. Received: classes={classes!r}")
-    return classes
-
-
-def _checked_shape(
-    shape: Any, input_tensor: Tensor, *, include_top: bool, spec: Spec
-) -> tuple[int | None, int | None, int]:
-    """(h, w, c) of the input, from whichever argument says it."""
-    if input_tensor is not None:
-        if not keras.utils.is_keras_tensor(input_tensor):
-            raise ValueError(f"`input_tensor` is a symbolic Keras tensor. Received: {type(input_tensor).__name__}")
-        if shape is not None and tuple(shape) != tuple(input_tensor.shape[1:]):
-            raise ValueError(
-                "`input_shape` and `input_tensor` disagree. "
-                f"Received: input_shape={shape!r}, input_tensor of shape {tuple(input_tensor.shape)}"
-            )
-        shape = input_tensor.shape[1:]
-    if shape is None:
-        size = spec.input_size if include_top else None
-        shape = (size, size, 3)
-    shape = tuple(shape)
-    if len(shape) != 3 or not isinstance(shape[-1], int) or shape[-1] < 1:
-        raise ValueError(f"`input_shape` is (height, width, channels), channels known. Received: {shape!r}")
-    if any(side is not None and (not isinstance(side, int) or side < spec.stride) for side in shape[:2]):
-        raise ValueError(
-            f"Height and width are None or at least {spec.stride} pixels, the stride of the network's last stage. "
-            f"Received: input_shape={shape!r}"
-        )
-    return shape
-
-
-def _refuse_channels_first() -> None:
-    if keras.config.image_data_format() != "channels_last":
-        raise ValueError(
-            "kres builds channels_last networks only: call keras.config.set_image_data_format('channels_last') first. "
-            f"Received: image_data_format={keras.config.image_data_format()!r}"
-        )
-
-
 @contextlib.contextmanager
 def _dtype_policy(dtype: Any) -> Iterator[None]:
     """`dtype` as Keras's global policy, so that every layer takes it, for the length of a `with`."""
@@ -263,12 +232,17 @@ def _dtype_policy(dtype: Any) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+_recursion_lock = threading.RLock()
+
+
 @contextlib.contextmanager
 def _recursion_for(spec: Spec) -> Iterator[None]:
     """Room for Keras, which walks a functional graph by one Python call a layer: pure Python, no C stack grows."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(before + 20 * sum(spec.depths))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
+    # The limit is every thread's: a build that ended would take it from under one that still runs.
+    with _recursion_lock:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(before + 20 * sum(spec.depths))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(before)

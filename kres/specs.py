@@ -1,5 +1,6 @@
 """Spec: the value that says what a residual network is."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -19,6 +20,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "preset": get_args(Preset),
     "stride_conv": (1, 2),
 }
+_CONV_ROLES = frozenset({"stem_conv", "conv1", "conv2", "conv3", "shortcut_conv"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,8 @@ class Spec:
     """Share of the old moving statistics that survives a step (PyTorch writes one minus it)."""
     zero_init_residual: bool = False
     """Start every residual branch at zero: the last norm's gamma is 0 (Goyal et al. 2017, section 5.1). A
-    pre-activation branch ends in a convolution: there its kernel is."""
+    pre-activation branch ends in a convolution: there its kernel is. A plain net has no such branch, and keeps its
+    ones: at zero nothing of it could ever learn."""
     classes: int = 1000
     """Classes of the data set that the network was published for."""
     input_size: int = 224
@@ -79,21 +82,37 @@ class Spec:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"`{name}` of a Spec is one of {allowed}. Received: {name}={getattr(self, name)!r}")
         for name in ("depths", "widths"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, tuple(value))
-            if not value or any(not isinstance(n, int) or n < 1 for n in value):
-                raise ValueError(f"`{name}` of a Spec holds one positive integer a stage. Received: {name}={value!r}")
+            object.__setattr__(self, name, _stages(name, getattr(self, name)))
         if len(self.depths) != len(self.widths):
             raise ValueError(
                 "`depths` and `widths` of a Spec name the same stages. "
                 f"Received: depths={self.depths}, widths={self.widths}"
             )
         for name in ("groups", "group_width", "classes", "input_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` of a Spec is at least 1. Received: {name}={getattr(self, name)!r}")
+            if not _is_count(getattr(self, name)):
+                raise ValueError(
+                    f"`{name}` of a Spec is an integer of at least 1. Received: {name}={getattr(self, name)!r}"
+                )
+        if not _CONV_ROLES.issuperset(self.conv_bias):
+            raise ValueError(
+                f"`conv_bias` of a Spec lists some of {sorted(_CONV_ROLES)}. Received: conv_bias={self.conv_bias!r}"
+            )
         object.__setattr__(self, "conv_bias", tuple(self.conv_bias))
+        if self.norm_epsilon < 0 or not 0 <= self.norm_momentum <= 1:
+            raise ValueError(
+                "`norm_epsilon` of a Spec is at least 0, `norm_momentum` a share. "
+                f"Received: norm_epsilon={self.norm_epsilon!r}, norm_momentum={self.norm_momentum!r}"
+            )
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
         if self.shortcut == "none" and self.order != "postactivation":
             raise ValueError(f"A plain net is post-activation. Received: shortcut='none', order={self.order!r}")
+        if self.block == "basic" and (self.groups, self.group_width) != (1, 64):
+            raise ValueError(
+                "`groups` and `group_width` set the 3x3 of a bottleneck; a basic block has none. "
+                f"Received: block='basic', groups={self.groups}, group_width={self.group_width}"
+            )
 
     @property
     def stride(self) -> int:
@@ -103,3 +122,15 @@ class Spec:
     def to_dict(self) -> dict[str, object]:
         """The fields as JSON holds them; `Spec(**...)` turns them back."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _stages(name: str, value: object) -> tuple[int, ...]:
+    """`value` as a tuple of positive integers, one a stage."""
+    stages = tuple(value) if isinstance(value, Iterable) else ()
+    if not stages or not all(_is_count(n) for n in stages):
+        raise ValueError(f"`{name}` of a Spec holds one positive integer a stage. Received: {name}={value!r}")
+    return stages

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 ORDER: tuple[tuple[str, ...], ...] = (
     ("specs", "kernels"),
     ("preprocessing", "zoo", "convolution", "initialization", "normalization"),
-    ("layers",),
+    ("layers", "arguments"),
     ("attention", "stems", "blocks"),
     ("lookup",),
     ("model",),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import threading
 import time
 
 import keras
@@ -128,6 +129,14 @@ def test_zero_init_makes_each_block_an_identity():
         assert np.abs(before).max() > 0
 
 
+def test_zero_init_leaves_a_plain_net_able_to_learn():
+    """It has no shortcut: with a gamma of zero nothing, gradients neither, would get through a block."""
+    model = kres.PlainNet20(zero_init_residual=True)
+    gammas = [v for v in model.trainable_variables if v.name == "gamma"]
+    assert len(gammas) == 19
+    assert all((keras.ops.convert_to_numpy(v) == 1).all() for v in gammas)
+
+
 def test_a_spec_may_ask_for_zero_init_itself():
     model = kres.build(dataclasses.replace(TINY, zero_init_residual=True))
     assert model.options["zero_init_residual"]
@@ -164,6 +173,43 @@ def test_under_mixed_precision_the_head_stays_in_float32(policy, tmp_path):
     assert loaded.get_layer("stage1_block1_conv1").dtype_policy.name == policy
 
 
+def test_in_double_precision_the_head_is_too():
+    model = kres.build(TINY, input_shape=(16, 16, 3), dtype="float64")
+    np.testing.assert_allclose(outputs(model, images()).sum(-1), 1, rtol=1e-12)  # float32 would be off by 1e-8
+
+
+def test_what_is_frozen_stays_frozen_when_saved(tmp_path):
+    model = kres.build(TINY, input_shape=(16, 16, 3), classes=4)
+    for name in ("stem_conv1", "stage1_block1_norm2"):
+        model.get_layer(name).trainable = False
+    before = {v.path: v.numpy() for v in model.weights}
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "sparse_categorical_crossentropy")
+    model.fit(images(8), np.arange(8) % 4, batch_size=4, verbose=0)
+    moved = {path.rsplit("/", 1)[0] for path, value in before.items() if (model_value(model, path) != value).any()}
+    assert {layer.name for layer in model.layers if layer.weights} - moved == {"stem_conv1", "stage1_block1_norm2"}
+    model.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    assert [v.path for v in loaded.trainable_variables] == [v.path for v in model.trainable_variables]
+    # Keras drops the optimizer's state, with a warning, where its variables are others than the saved ones.
+    for a, b in zip(loaded.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def model_value(model, path):
+    return next(v.numpy() for v in model.weights if v.path == path)
+
+
+def test_a_frozen_model_stays_frozen_when_saved(tmp_path):
+    model = kres.build(TINY, input_shape=(16, 16, 3))
+    model.trainable = False
+    model.get_layer("predictions").trainable = True
+    model.save(tmp_path / "net.keras")
+    loaded = keras.saving.load_model(tmp_path / "net.keras")
+    assert not loaded.trainable
+    assert loaded.trainable_variables == []
+    assert [layer.name for layer in loaded.layers if layer.weights and layer.trainable] == ["predictions"]
+
+
 def test_preprocessing_travels_with_the_model(tmp_path):
     own = kres.Preprocess(size=16, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), interpolation="nearest")
     kres.build(TINY, input_shape=(16, 16, 3), preprocess=own).save(tmp_path / "net.keras")
@@ -188,11 +234,30 @@ def test_any_number_of_channels_and_any_size():
         ({"input_shape": (16, 1, 3)}, "at least 2 pixels"),
         ({"input_tensor": np.zeros((1, 16, 16, 3))}, "ndarray"),
         ({"classifier_activation": "sofmax"}, "sofmax"),
+        ({"input_shape": 16}, "Received: 16"),
+        ({"preprocess": "torch"}, "preprocess='torch'"),
+        (
+            {"input_shape": (16, 16, 1), "preprocess": kres.Preprocess(size=16, mean=(0.5,) * 3, std=(0.5,) * 3)},
+            "for 3",
+        ),
     ],
 )
 def test_a_wrong_argument_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         kres.build(TINY, **arguments)
+
+
+def test_numpys_integers_are_integers(tmp_path):
+    labels = np.array([0, 3, 1])
+    model = kres.build(TINY, input_shape=tuple(np.array([16, 16, 3])), classes=labels.max() + 1)
+    assert model.output.shape == (None, 4)
+    model.save(tmp_path / "net.keras")
+    assert keras.saving.load_model(tmp_path / "net.keras").options == model.options
+
+
+def test_option_a_cannot_take_channels_away():
+    with pytest.raises(ValueError, match=r"channels=8, input_shape=.*16"):
+        kres.build(dataclasses.replace(TINY, widths=(16, 8)))
 
 
 def test_shape_and_tensor_must_agree():
@@ -214,6 +279,27 @@ def test_channels_first_is_refused_in_words():
             kres.build(TINY)
     finally:
         keras.config.set_image_data_format(before)
+
+
+def test_threads_build_side_by_side():
+    """Python's recursion limit, which a deep build needs raised, is one for all threads."""
+    limit, failures = sys.getrecursionlimit(), []
+
+    def build(depth):
+        try:
+            for _ in range(3):
+                kres.build(dataclasses.replace(TINY, depths=(depth, depth)))
+        except RecursionError as error:
+            failures.append(error)
+
+    # The shallow one ends while the deep one, of 1,200 layers and more in a row, still builds.
+    threads = [threading.Thread(target=build, args=(depth,)) for depth in (100, 2, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sys.getrecursionlimit() == limit
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What happens to pixels before a network sees them: the values, and the arithmetic on an array."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,13 +34,14 @@ class Preprocess:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mean", tuple(self.mean))
         object.__setattr__(self, "std", tuple(self.std))
-        if self.size < 1:
-            raise ValueError(f"`size` is at least 1 pixel. Received: size={self.size!r}")
+        if not isinstance(self.size, int) or self.size < 1:
+            raise ValueError(f"`size` is an integer of at least 1 pixel. Received: size={self.size!r}")
         if not 0 < self.crop <= 1:
             raise ValueError(f"`crop` is a share above 0 and at most 1. Received: crop={self.crop!r}")
-        if len(self.mean) != len(self.std) or not all(s > 0 for s in self.std):
+        finite = all(math.isfinite(value) for value in (*self.mean, *self.std))
+        if not finite or len(self.mean) != len(self.std) or not all(s > 0 for s in self.std):
             raise ValueError(
-                "`mean` and `std` hold one value a channel, `std` above 0. "
+                "`mean` and `std` hold one value a channel, finite, `std` above 0. "
                 f"Received: mean={self.mean!r}, std={self.std!r}"
             )
         if self.interpolation not in ("bilinear", "bicubic", "nearest"):
@@ -50,8 +52,17 @@ class Preprocess:
             raise ValueError(f"`order` is 'rgb' or 'bgr'. Received: order={self.order!r}")
 
     def __call__(self, images: Any) -> Any:
-        """Pixels (..., h, w, c) of 0..255, an array or a tensor, normalised: float32 of the same shape."""
+        """Pixels (..., h, w, c) of 0..255, an array or a tensor, normalised: float32 of the same shape.
+
+        Raises:
+            ValueError: the images have another number of channels than `mean`.
+        """
         images = keras.ops.cast(images, "float32")
+        # A tensor of tf.data may not know its shape yet.
+        if images.shape and images.shape[-1] not in (None, len(self.mean)):
+            raise ValueError(
+                f"Images have {len(self.mean)} channels, as `mean` has. Received: images of shape {images.shape}"
+            )
         if self.order == "bgr":
             images = keras.ops.flip(images, axis=-1)
         scale = [1.0 / (255.0 * s) for s in self.std]

@@ -32,6 +32,8 @@ def test_numpy_and_tensorflow_agree_bit_for_bit():
     ("fields", "message"),
     [
         ({"size": 0}, "size=0"),
+        ({"size": 4.5}, "size=4.5"),
+        ({"mean": (0.5, float("nan"), 0.5)}, "finite"),
         ({"crop": 0.0}, "crop=0.0"),
         ({"crop": 1.5}, "crop=1.5"),
         ({"std": (1.0, 0.0, 1.0)}, "std"),
@@ -43,6 +45,21 @@ def test_numpy_and_tensorflow_agree_bit_for_bit():
 def test_an_impossible_field_is_named(fields, message):
     with pytest.raises(ValueError, match=message):
         kres.Preprocess(**{"size": 4, **PRESETS["torch"], **fields})
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_images_of_other_channels_are_refused(channels):
+    """One channel would else be spread over three without a word."""
+    with pytest.raises(ValueError, match=rf"3 channels.*4, {channels}\)"):
+        kres.Preprocess(size=4, **PRESETS["torch"])(np.zeros((2, 4, 4, channels), "uint8"))
+
+
+def test_a_tensor_that_does_not_know_its_shape_yet():
+    import tensorflow as tf
+
+    preprocess = kres.Preprocess(size=4, **PRESETS["torch"])
+    function = tf.function(preprocess, input_signature=[tf.TensorSpec(None, tf.uint8)])
+    np.testing.assert_array_equal(function(PIXELS), preprocess(PIXELS))
 
 
 def test_every_row_names_a_preset():

@@ -67,10 +67,12 @@ _standard_error_lock = threading.Lock()
 @contextlib.contextmanager
 def _standard_error_without(phrase: bytes) -> Iterator[None]:
     """Leave out of standard error the lines that hold `phrase`: TensorFlow logs a refusal as well as raising it."""
-    with _standard_error_lock, tempfile.TemporaryFile() as held:
+    with _standard_error_lock, contextlib.ExitStack() as files:
         try:
             original = os.dup(2)
-        except OSError:  # A process without standard error has nothing to leave out.
+            files.callback(os.close, original)
+            held = files.enter_context(tempfile.TemporaryFile())
+        except OSError:  # No standard error, or no place for what it says: the log is not worth a convolution.
             yield
             return
         os.dup2(held.fileno(), 2)
@@ -78,7 +80,6 @@ def _standard_error_without(phrase: bytes) -> Iterator[None]:
             yield
         finally:
             os.dup2(original, 2)
-            os.close(original)
             held.seek(0)
             for line in held:
                 if phrase not in line:

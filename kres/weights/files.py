@@ -1,6 +1,7 @@
 """Weight files read as data: names and shapes first, one tensor at a time after that, and never any code."""
 
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,12 +55,29 @@ def open_tensors(path: Path) -> Iterator[TensorFile]:
         yield file
 
 
+# What the libraries raise on damaged bytes, found by flipping some. pickle.UnpicklingError has its own message.
+_DAMAGE = (
+    SafetensorError,
+    zipfile.BadZipFile,
+    zlib.error,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
 @contextmanager
 def reading(path: Path, expected: str) -> Iterator[None]:
     """Turn what a format's library raises on damaged bytes into one error that names the file."""
     try:
         yield
-    except (SafetensorError, zipfile.BadZipFile, OSError, RuntimeError, KeyError, EOFError) as error:
+    except _DAMAGE as error:
         raise ValueError(
             f"The file is not {expected}, or it is damaged or cut short ({type(error).__name__}: {error}). "
             f"Received: source={str(path)!r}"

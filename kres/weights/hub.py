@@ -1,6 +1,7 @@
 """Published files onto this machine: downloaded once, checked, kept in the publisher's own cache."""
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -70,7 +71,7 @@ def _from_keras(file: str, *, md5: str) -> Path:
         raise _download_error(KERAS_URL, file, _advice(error.code), error) from error
     except DownloadError:
         raise
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise _download_error(KERAS_URL, file, _NO_NETWORK, error) from error
     return target
 

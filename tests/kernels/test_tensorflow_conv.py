@@ -1,3 +1,5 @@
+import os
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -92,6 +94,17 @@ os.close(2)
 print(tensorflow_conv.has_native_gradient("CPU", "float64"))
 """
     assert run_python(code) == "False"
+
+
+def test_probe_works_without_a_place_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    descriptors = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else None
+    assert tensorflow_conv.has_native_gradient.__wrapped__("CPU", "float64") is False
+    if descriptors is not None:
+        assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -109,6 +111,23 @@ def test_a_broken_connection_leaves_nothing_that_looks_whole(host: Host, tmp_pat
     host.cut = 0
     assert hub.fetch(NAME, PUBLISHED[NAME]).read_bytes() == CONTENT
     assert hub.fetch("keras_resnet50.imagenet", KERAS).read_bytes() == CONTENT
+
+
+def test_a_server_that_speaks_no_http_is_a_clear_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr(hub, "KERAS_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"SSH-2.0-server\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(DownloadError, match=r"check the network.*SSH-2\.0-server"):
+            hub.fetch("keras_resnet50.imagenet", KERAS)
+        thread.join()
 
 
 def test_keras_files_are_kept_where_keras_looks(host: Host, tmp_path: Path) -> None:

@@ -59,7 +59,13 @@ def options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more, and show tracebacks.")] = False,
 ) -> None:
     """The ResNet family for Keras 3, from constructor to phone."""
-    handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=False)
+    console = Console(stderr=True)
+    # A file or a pipe gets a line a message, where rich would break it at 80 columns.
+    handler = (
+        RichHandler(console=console, show_path=False, show_time=False)
+        if console.is_terminal
+        else logging.StreamHandler()
+    )
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
 

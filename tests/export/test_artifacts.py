@@ -193,9 +193,10 @@ def test_directory_without_permission(model, images, tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     user = os.geteuid()
-    # Root may write anywhere, and containers run as root.
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        os.chmod(directory, 0o755)
+    # Root may write anywhere, and containers run as root: as another user, then, who has to get here first.
+    for directory in (tmp_path, *tmp_path.parents):
+        if not (mode := directory.stat().st_mode) & 0o001:
+            directory.chmod(mode | 0o055)
     if user == 0:
         os.setegid(65534)
         os.seteuid(65534)

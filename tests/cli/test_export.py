@@ -75,8 +75,9 @@ def test_verify_passes_what_export_wrote(saved, exported):
 def test_verify_fails_one_bad_artifact_among_good_ones(saved, exported, tmp_path):
     good = next(exported[1].glob("*.float32.tflite"))
     content = np.frombuffer(good.read_bytes(), np.uint8).copy()
-    # The exponents of a few hundred weights, in the middle of the largest buffers.
-    content[len(content) // 2 : len(content) // 2 + 2000 : 4] ^= 0x40
+    # The exponents of a few hundred weights, in the middle of the largest buffers; the last byte of four holds them.
+    middle = len(content) // 8 * 4 + 3
+    content[middle : middle + 2000 : 4] ^= 0x40
     bad = tmp_path / "bad.tflite"
     bad.write_bytes(content.tobytes())
     cut = tmp_path / "cut.tflite"

@@ -287,13 +287,12 @@ def test_threads_build_side_by_side():
 
     def build(depth):
         try:
-            for _ in range(3):
-                kres.build(dataclasses.replace(TINY, depths=(depth, depth)))
+            kres.build(dataclasses.replace(TINY, depths=(depth, depth)))
         except RecursionError as error:
             failures.append(error)
 
-    # The shallow one ends while the deep one, of 1,200 layers and more in a row, still builds.
-    threads = [threading.Thread(target=build, args=(depth,)) for depth in (100, 2, 5)]
+    # The first to begin is the first to end, while the other, of 1,400 layers in a row, still builds.
+    threads = [threading.Thread(target=build, args=(depth,)) for depth in (20, 100)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -3,49 +3,21 @@
 import json
 import resource
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 
 from kres.training import load_model, read_history
+from tests.cli.processes import finish, kres, start, when
 from tests.support import skip_or_fail
 
-KRES = [sys.executable, "-c", "from kres.cli.app import run; run()"]
 RUN = ["digits_resnet20", "--data", "digits", "--steps", "240", "--batch-size", "8", "--deterministic"]
-PATIENCE_SECONDS = 240
-
-
-def _start(*arguments):
-    return subprocess.Popen([*KRES, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def _finish(process, code):
-    out, err = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == code, (process.returncode, out, err)
-    return out, err
-
-
-def _kres(*arguments, code=0):
-    return _finish(_start(*arguments), code)
-
-
-def _when(happened, process, number):
-    """Send a signal as soon as `happened()`; fail if the process ends before."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not happened():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(number)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("train") / "whole"
-    out, _ = _kres("train", *RUN, "--workdir", str(workdir), "--json")
+    out, _ = kres("train", *RUN, "--workdir", str(workdir), "--json")
     return workdir, json.loads(out)
 
 
@@ -53,7 +25,7 @@ def uninterrupted(tmp_path_factory):
 def test_the_result_is_json_and_eval_agrees(uninterrupted):
     workdir, result = uninterrupted
     assert (result["n_images"], result["steps"], result["seed"]) == (599, 240, 0)
-    out, _ = _kres("eval", str(workdir), "--data", "digits", "--batch-size", "100", "--json")
+    out, _ = kres("eval", str(workdir), "--data", "digits", "--batch-size", "100", "--json")
     assert json.loads(out) == {"accuracy": result["accuracy"], "n_images": 599, "corrupt": []}
 
 
@@ -62,17 +34,17 @@ def test_a_run_that_is_stopped_and_killed_ends_in_the_same_bits(uninterrupted, t
     workdir = tmp_path / "killed"
     arguments = ["train", *RUN, "--workdir", str(workdir), "--resume"]
 
-    process = _start(*arguments)
-    _when(lambda: len(read_history(workdir)) >= 1, process, signal.SIGINT)
-    _, err = _finish(process, 130)
+    process = start(*arguments)
+    when(lambda: len(read_history(workdir)) >= 1, process, signal.SIGINT)
+    _, err = finish(process, 130)
     assert "SIGINT: stopped after step" in err and "--resume" in err
     assert json.loads((workdir / "run.json").read_text())["state"] == "interrupted"
 
-    process = _start(*arguments)
-    _when((workdir / "checkpoints" / "step_00000100").exists, process, signal.SIGKILL)
-    _finish(process, -signal.SIGKILL)
+    process = start(*arguments)
+    when((workdir / "checkpoints" / "step_00000100").exists, process, signal.SIGKILL)
+    finish(process, -signal.SIGKILL)
 
-    _kres(*arguments)
+    kres(*arguments)
     whole, _ = uninterrupted
     for found, expected in zip(load_model(workdir).get_weights(), load_model(whole).get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -83,12 +55,12 @@ def test_a_run_that_is_stopped_and_killed_ends_in_the_same_bits(uninterrupted, t
 @pytest.mark.slow
 def test_sigterm_writes_a_checkpoint_and_exits_143(tmp_path):
     workdir = tmp_path / "run"
-    process = _start("train", *RUN, "--workdir", str(workdir))
-    _when(lambda: len(read_history(workdir)) >= 1, process, signal.SIGTERM)
-    _, err = _finish(process, 143)
+    process = start("train", *RUN, "--workdir", str(workdir))
+    when(lambda: len(read_history(workdir)) >= 1, process, signal.SIGTERM)
+    _, err = finish(process, 143)
     stopped = json.loads(next((workdir / "checkpoints").glob("step_*/state.json")).read_text())["step"]
     assert f"SIGTERM: stopped after step {stopped} of 240" in err
-    _, err = _kres("train", *RUN, "--workdir", str(workdir), code=2)
+    _, err = kres("train", *RUN, "--workdir", str(workdir), code=2)
     assert "holds this run already" in err and "interrupted" in err
 
 
@@ -97,29 +69,29 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(tmp_pat
     if not hasattr(resource, "prlimit"):
         skip_or_fail("a running process can be limited on Linux only")
     workdir = tmp_path / "run"
-    process = _start("train", *RUN, "--workdir", str(workdir))
+    process = start("train", *RUN, "--workdir", str(workdir))
     first = workdir / "checkpoints" / "step_00000100"
-    _when(first.exists, process, signal.SIGCONT)  # that signal changes nothing
+    when(first.exists, process, signal.SIGCONT)  # that signal changes nothing
     # From here on the operating system refuses to let a file grow beyond 1 MB, as a full disk does; a checkpoint has 2.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (10**6, 10**6))
-    _, err = _finish(process, 2)
+    _, err = finish(process, 2)
     assert "step_00000200 could not be written" in err and f"The last good checkpoint is {first}" in err
     assert [path.name for path in (workdir / "checkpoints").iterdir()] == ["step_00000100"]
-    out, _ = _kres("train", *RUN, "--workdir", str(workdir), "--resume", "--json")
+    out, _ = kres("train", *RUN, "--workdir", str(workdir), "--resume", "--json")
     assert json.loads(out)["steps"] == 240
 
 
 @pytest.mark.slow
 def test_a_finished_run_says_so_and_another_recipe_is_refused(uninterrupted):
     workdir, result = uninterrupted
-    out, err = _kres("train", *RUN, "--workdir", str(workdir), "--resume", "--json")
+    out, err = kres("train", *RUN, "--workdir", str(workdir), "--resume", "--json")
     assert json.loads(out) == result
     assert "is finished" in err
-    _, err = _kres("train", "cifar_resnet20", "--data", "digits", "--workdir", str(workdir), "--resume", code=2)
+    _, err = kres("train", "cifar_resnet20", "--data", "digits", "--workdir", str(workdir), "--resume", code=2)
     assert "holds another run" in err and "recipe.name: 'digits_resnet20' there, 'cifar_resnet20' here" in err
 
 
 def test_an_unknown_recipe_is_one_line(tmp_path):
-    _, err = _kres("train", "cifar_resnet19", "--data", "digits", "--workdir", str(tmp_path / "x"), code=2)
+    _, err = kres("train", "cifar_resnet19", "--data", "digits", "--workdir", str(tmp_path / "x"), code=2)
     assert "closest: cifar_resnet20" in err and "Traceback" not in err
     assert not (tmp_path / "x").exists()

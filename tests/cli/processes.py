@@ -1,0 +1,46 @@
+"""The `kres` command in a process of its own, as a shell starts it, and signals sent to it at the right moment."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# What the installed script does; a checkout alone has none.
+KRES = [sys.executable, "-c", "import kres_command; kres_command.main()"]
+PATIENCE_SECONDS = 240
+
+
+def start(*arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """Start the command; its log lines are not folded."""
+    return subprocess.Popen(
+        [*KRES, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "500"},
+    )
+
+
+def finish(process: subprocess.Popen[str], *codes: int) -> tuple[str, str]:
+    """Wait for the end, with one of `codes`, and give standard output and standard error."""
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode in codes, (process.returncode, out, err)
+    return out, err
+
+
+def kres(*arguments: str, code: int = 0) -> tuple[str, str]:
+    """Run the command to its end."""
+    return finish(start(*arguments), code)
+
+
+def when(happened: Callable[[], object], process: subprocess.Popen[str], number: int) -> None:
+    """Send a signal as soon as `happened()`; fail if the process ends before."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)

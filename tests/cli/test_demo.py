@@ -1,0 +1,76 @@
+"""`kres demo` in an empty directory, squeezed to a few steps: stopped, gone on with, and run again."""
+
+import json
+import signal
+
+import pytest
+
+from kres.training import read_history
+from tests.cli.processes import finish, start, when
+
+STEPS = 60
+
+
+def _demo(cwd, *arguments):
+    return start("demo", "--steps", str(STEPS), *arguments, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def stopped_and_finished(tmp_path_factory):
+    """The directory, the step at which SIGTERM stopped the first call, and what the second one said."""
+    cwd = tmp_path_factory.mktemp("demo")
+    workdir = cwd / "runs" / "demo-seed0"
+    process = _demo(cwd)
+    when(lambda: read_history(workdir), process, signal.SIGTERM)
+    _, err = finish(process, 143)
+    assert "Go on with the same command" in err and "Traceback" not in err
+    step = json.loads(next(workdir.glob("checkpoints/step_*/state.json")).read_text())["step"]
+    # A network that has seen so little is unsure, and int8 may lose an image too many by chance: exit code 1 says so.
+    out, err = finish(_demo(cwd, "--json"), 0, 1)
+    return cwd, step, json.loads(out), err
+
+
+@pytest.mark.slow
+def test_an_interrupted_demo_goes_on_and_writes_everything(stopped_and_finished):
+    cwd, step, answer, err = stopped_and_finished
+    assert 0 < step < STEPS and f"from step {step}" in err
+    rows = {row["format"]: row for row in answer["artifacts"]}
+    assert list(rows) == ["saved_model", "float32", "float16", "dynamic", "int8"]
+    for name in ("saved_model", "float32", "float16"):
+        assert rows[name]["passed"] and rows[name]["ms"] > 0
+    for row in rows.values():
+        assert (cwd / row["path"]).exists()
+        assert row["n"] == answer["n_images"] == 599
+        assert row["top1_keras"] == pytest.approx(answer["accuracy"])
+        assert row["agreement"] > 0.9
+
+
+@pytest.mark.slow
+def test_the_report_holds_every_section(stopped_and_finished):
+    cwd, _, answer, _ = stopped_and_finished
+    page = (cwd / answer["report"]).read_text()
+    for title in ("Artifacts", "Training", "Confusion matrix", "Examples"):
+        assert f"<h2>{title}</h2>" in page
+    for part in ("cifar_resnet20.int8.tflite", "<polyline", f"{100 * answer['accuracy']:.2f} %", "image/png;base64"):
+        assert part in page
+
+
+@pytest.mark.slow
+def test_a_second_call_trains_no_more(stopped_and_finished):
+    cwd, _, answer, _ = stopped_and_finished
+    model = cwd / "runs" / "demo-seed0" / "model.keras"
+    before = model.stat().st_mtime_ns
+    out, err = finish(_demo(cwd), 0, 1)
+    assert "is finished" in err and model.stat().st_mtime_ns == before
+    assert f"{100 * answer['accuracy']:.2f} % of 599" in out
+    assert str(answer["report"]) in out
+
+
+@pytest.mark.slow
+def test_another_seed_has_a_directory_of_its_own(tmp_path):
+    process = _demo(tmp_path, "--seed", "1")
+    workdir = tmp_path / "runs" / "demo-seed1"
+    when(lambda: read_history(workdir), process, signal.SIGINT)
+    finish(process, 130)
+    assert json.loads((workdir / "run.json").read_text())["settings"]["seed"] == 1
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["demo-seed1"]

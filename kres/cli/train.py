@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as cifar_resnet20.")],
-    data: Annotated[str, typer.Option(help="digits, an image folder, a TFDS name or a TFDS directory.")],
     workdir: Annotated[Path, typer.Option(help="Where the run is kept: new, empty, or with --resume this run's.")],
+    data: Annotated[str, typer.Option(help="digits, an image folder, a TFDS name or a TFDS directory.")] = "digits",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Squeeze the schedule to this many steps.")] = None,

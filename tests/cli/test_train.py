@@ -92,6 +92,6 @@ def test_a_finished_run_says_so_and_another_recipe_is_refused(uninterrupted):
 
 
 def test_an_unknown_recipe_is_one_line(tmp_path):
-    _, err = kres("train", "cifar_resnet19", "--data", "digits", "--workdir", str(tmp_path / "x"), code=2)
+    _, err = kres("train", "cifar_resnet19", "--workdir", str(tmp_path / "x"), code=2)
     assert "closest: cifar_resnet20" in err and "Traceback" not in err
     assert not (tmp_path / "x").exists()

@@ -17,7 +17,7 @@ from kres.export import conversion
 from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
-from kres.export.verification import check_or_report, reference
+from kres.export.verification import check_or_report, reference, require_judgeable
 
 CALIBRATION_IMAGES = 256
 RANDOM_IMAGES = 32
@@ -105,6 +105,7 @@ def write_one(
     check_path(path, name)
     conversion.check_model(model)
     expected = reference(model, random_images(model) if images is None else images, labels)
+    require_judgeable(name, expected)
     report = deliver(name, conversion.float32_twin(model), Path(path), options=options, expected=expected)
     if not report.passed:
         raise RejectedError(report)
@@ -135,6 +136,8 @@ def export_all(
     conversion.check_model(model)
     twin = conversion.float32_twin(model)
     expected = reference(twin, random_images(twin)) if expected is None else expected
+    for key in formats:
+        require_judgeable(key, expected)
     images = _calibration(model, calibration)
     reports = []
     for key in formats:

@@ -71,17 +71,23 @@ def _check_labels(labels: np.ndarray, outputs: np.ndarray) -> None:
 def check(reference: Reference, path: str | Path) -> Report:
     """Run the artifact at `path` on the reference's images and judge it."""
     name = artifact_format(path)
-    tolerance = FORMATS[name].tolerance
-    n = len(reference.images)
-    if tolerance.drop is not None:
-        if reference.outputs.ndim != 2:
-            raise ValueError(
-                f"{name} is judged by top-1, so outputs must be (n, classes). Received: {reference.outputs.shape}"
-            )
-        if n < FEWEST_FOR_TOP1:
-            raise ValueError(f"{name} is judged by top-1, which takes at least {FEWEST_FOR_TOP1} images. Received: {n}")
-    outputs = run(path, reference, name)
-    return judge(reference, outputs, tolerance, path=path, name=name)
+    require_judgeable(name, reference)
+    return judge(reference, run(path, reference, name), FORMATS[name].tolerance, path=path, name=name)
+
+
+def require_judgeable(name: str, reference: Reference) -> None:
+    """Raise ValueError where a format is judged by top-1, and the reference has no classes or too few images for it."""
+    if FORMATS[name].tolerance.drop is None:
+        return
+    if reference.outputs.ndim != 2:
+        raise ValueError(
+            f"{name} is judged by top-1, so outputs must be (n, classes). Received: {reference.outputs.shape}"
+        )
+    if len(reference.images) < FEWEST_FOR_TOP1:
+        raise ValueError(
+            f"{name} is judged by top-1, which takes at least {FEWEST_FOR_TOP1} held-out images. "
+            f"Received: {len(reference.images)}"
+        )
 
 
 def check_or_report(reference: Reference, path: str | Path, name: str | None = None) -> Report:

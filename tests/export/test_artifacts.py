@@ -189,6 +189,13 @@ def test_paths_that_cannot_be(model, images, tmp_path):
     assert (tmp_path / "folder" / "thesis.txt").read_text() == "mine"
 
 
+def test_too_few_images_for_a_verdict_are_refused_before_the_first_file(model, images, tmp_path):
+    expected = export.reference(model, images, limit=31)
+    with pytest.raises(ValueError, match=r"dynamic is judged by top-1.*Received: 31"):
+        export.export_all(model, tmp_path, ["float32", "dynamic"], expected=expected)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_directory_without_permission(model, images, tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)

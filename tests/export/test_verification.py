@@ -147,7 +147,7 @@ def test_images_and_labels_that_cannot_be(model, images, tflite):
 
 
 def test_top1_needs_images(model, images, tmp_path):
-    with pytest.raises(ValueError, match="at least 32 images"):
+    with pytest.raises(ValueError, match="at least 32 held-out images"):
         export.tflite(model, tmp_path / "m.tflite", quantization="dynamic", images=images[:31])
 
 

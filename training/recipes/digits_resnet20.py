@@ -1,6 +1,6 @@
 """ResNet-20 on the embedded handwritten digits: He et al. 2015 (arXiv 1512.03385), section 4.2, in one or two minutes.
 
-Command: `kres train digits_resnet20 --workdir runs/digits`.
+Command: `kres train digits_resnet20 --data digits --workdir runs/digits`.
 Hardware: 2 CPU cores, one to two minutes.
 Expected: 99.0 to 99.7 % test accuracy (six runs, seeds 0 to 2) of 599 held-out digits; a support-vector machine on the
 raw pixels reaches 99.33 % there. Length and weight decay were chosen with these digits in sight.

@@ -106,8 +106,12 @@ def test_a_model_on_the_users_own_tensor_is_told_its_network(tmp_path: Path) -> 
 
 def test_home_directories_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    save_file(timm_state_dict(network()), tmp_path / "w.safetensors")
-    kres.load_weights(network(), "~/w.safetensors")
+    source = network()
+    save_file(timm_state_dict(source), tmp_path / "w.safetensors")
+    model = kres.build(SPEC)
+    kres.load_weights(model, "~/w.safetensors")
+    for ours, theirs in zip(model.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_preprocess_of_a_published_tag_is_the_catalogues() -> None:

@@ -1,13 +1,14 @@
 """What `build` is given, checked before anything is made of it."""
 
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import keras
 
 from kres.preprocessing import Preprocess
 from kres.specs import Spec
+from kres.stages import DILATION_RULES, DilationRule, Resolution, output_strides
 
 Tensor = Any
 
@@ -22,6 +23,39 @@ def checked_classes(classes: Any) -> int:
 def _is_count(value: Any) -> bool:
     """Whether `value` is an integer of at least 1: Python's or, as `labels.max() + 1` gives, NumPy's."""
     return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
+
+
+def checked_rate(name: str, rate: Any, *, spec: Spec) -> float:
+    """A share to drop; ValueError unless it is at least 0 and below 1, and for branches to drop of a plain net."""
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= float(rate) < 1:
+        raise ValueError(f"`{name}` is a share, at least 0 and below 1. Received: {name}={rate!r}")
+    if name == "drop_path" and rate and spec.shortcut == "none":
+        raise ValueError(f"A plain net has no shortcut, so no branch can be left out. Received: {name}={rate!r}")
+    return float(rate)
+
+
+def checked_resolution(output_stride: Any, *, dilation_rule: DilationRule, multigrid: Any, spec: Spec) -> Resolution:
+    """The three as a Resolution; ValueError for a stride or rule that is none, or a multigrid of another length."""
+    allowed = output_strides(spec)
+    if output_stride is not None and (not _is_count(output_stride) or output_stride not in allowed):
+        raise ValueError(f"`output_stride` is None or one of {allowed}. Received: output_stride={output_stride!r}")
+    if dilation_rule not in DILATION_RULES:
+        raise ValueError(f"`dilation_rule` is one of {DILATION_RULES}. Received: dilation_rule={dilation_rule!r}")
+    if multigrid is not None:
+        grid = tuple(multigrid) if isinstance(multigrid, Iterable) else ()
+        if len(grid) != spec.depths[-1] or not all(_is_count(factor) for factor in grid):
+            raise ValueError(
+                f"`multigrid` is None or {spec.depths[-1]} positive integers, one for each block of the last stage. "
+                f"Received: multigrid={multigrid!r}"
+            )
+        if output_stride in (None, spec.stride):
+            raise ValueError(
+                "`multigrid` multiplies the dilations of the last stage: give an `output_stride` that makes some. "
+                f"Received: multigrid={multigrid!r}, output_stride={output_stride!r}"
+            )
+        multigrid = tuple(int(factor) for factor in grid)
+    output_stride = None if output_stride is None else int(output_stride)
+    return Resolution(output_stride=output_stride, rule=dilation_rule, multigrid=multigrid)
 
 
 def checked_shape(

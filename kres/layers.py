@@ -6,16 +6,18 @@ Each function puts one layer, with the padding it needs, on a symbolic map `x` (
 from typing import Any
 
 import keras
+import numpy as np
 
-from kres.convolution import GroupedConv2D
+from kres.convolution import GroupedConv2D, StandardizedConv2D
 from kres.initialization import HeNormal
-from kres.normalization import BatchNormalization
+from kres.normalization import BatchNormalization, FrozenBatchNormalization
 from kres.specs import Spec
 
 Tensor = Any
 
 # PyTorch's default for a linear layer.
 _HEAD = {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"}
+_NORM_GROUPS = 32
 
 
 def conv(
@@ -25,41 +27,68 @@ def conv(
     *,
     stride: int = 1,
     groups: int = 1,
+    dilation: int = 1,
     bias: bool = False,
+    standardization: float | None = None,
     zero_init: bool = False,
     name: str,
 ) -> Tensor:
-    """A convolution whose zero padding is symmetric at every stride, as PyTorch's is and Keras's `same` is not."""
+    """A convolution whose zero padding is symmetric at every stride, as PyTorch's is and Keras's `same` is not.
+
+    `standardization` is the epsilon of its kernel's standardization, or None.
+    """
     pad = kernel_size // 2
     explicit = pad > 0 and stride > 1
     if explicit:
         x = keras.layers.ZeroPadding2D(pad, name=f"{name}_pad")(x)
+    options = {
+        "strides": stride,
+        "padding": "valid" if explicit else "same",
+        "dilation_rate": dilation,
+        "groups": groups,
+        "use_bias": bias,
+        "kernel_initializer": "zeros" if zero_init else HeNormal(),
+        "name": name,
+    }
+    if standardization is not None:
+        return StandardizedConv2D(filters, kernel_size, epsilon=standardization, **options)(x)
     layer = keras.layers.Conv2D if groups == 1 else GroupedConv2D
-    return layer(
-        filters,
-        kernel_size,
-        strides=stride,
-        padding="valid" if explicit else "same",
-        groups=groups,
-        use_bias=bias,
-        kernel_initializer="zeros" if zero_init else HeNormal(),
-        name=name,
-    )(x)
+    return layer(filters, kernel_size, **options)(x)
 
 
 def norm(x: Tensor, *, spec: Spec, zero_init: bool = False, name: str) -> Tensor:
-    """Batch normalization; with `zero_init` its gamma starts at zero."""
-    return BatchNormalization(
-        epsilon=spec.norm_epsilon,
-        momentum=spec.norm_momentum,
-        gamma_initializer="zeros" if zero_init else "ones",
-        name=name,
-    )(x)
+    """The normalization that the Spec names; with `zero_init` its gamma starts at zero."""
+    gamma = "zeros" if zero_init else "ones"
+    if spec.norm == "group":
+        if x.shape[-1] % _NORM_GROUPS:
+            raise ValueError(
+                f"norm='group' normalizes {_NORM_GROUPS} groups of channels, so each convolution puts out a multiple "
+                f"of that. Received: {x.shape[-1]} channels before {name}"
+            )
+        return keras.layers.GroupNormalization(
+            _NORM_GROUPS, epsilon=spec.norm_epsilon, gamma_initializer=gamma, name=name
+        )(x)
+    options = {"epsilon": spec.norm_epsilon, "momentum": spec.norm_momentum, "gamma_initializer": gamma, "name": name}
+    if spec.norm == "frozen_batch":
+        return FrozenBatchNormalization(**options)(x)
+    return BatchNormalization(synchronized=spec.norm == "sync_batch", **options)(x)
 
 
-def act(x: Tensor, *, name: str) -> Tensor:
-    """The activation: ReLU."""
-    return keras.layers.ReLU(name=name)(x)
+def act(x: Tensor, activation: str, *, name: str) -> Tensor:
+    """An activation, by Keras's name for it."""
+    if activation == "relu":
+        return keras.layers.ReLU(name=name)(x)
+    return keras.layers.Activation(activation, name=name)(x)
+
+
+def dropout(x: Tensor, rate: float, *, name: str) -> Tensor:
+    """Single values left out in training, a share of `rate`; without a rate, `x` itself."""
+    return keras.layers.Dropout(rate, name=name)(x) if rate else x
+
+
+def drop_path(x: Tensor, rate: float, *, name: str) -> Tensor:
+    """Whole images' branches left out in training (Huang et al. 2016, arXiv 1603.09382), the others scaled up."""
+    return keras.layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=name)(x) if rate else x
 
 
 def add(x: Tensor, y: Tensor, *, name: str) -> Tensor:
@@ -76,8 +105,30 @@ def max_pool(x: Tensor, *, zero_pad: bool, name: str) -> Tensor:
     if zero_pad:
         x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
         return keras.layers.MaxPooling2D(3, strides=2, name=name)(x)
-    x = keras.layers.MaxPooling2D(3, strides=1, padding="same", name=f"{name}_max")(x)
-    return subsample(x, stride=2, name=name)
+    return subsample(dense_max_pool(x, name=f"{name}_max"), stride=2, name=name)
+
+
+def dense_max_pool(x: Tensor, *, name: str) -> Tensor:
+    """Max-pool 3x3 at every position; what lies outside the map does not count."""
+    return keras.layers.MaxPooling2D(3, strides=1, padding="same", name=name)(x)
+
+
+def average_pool(x: Tensor, *, stride: int, name: str) -> Tensor:
+    """Average 2x2 before a projection, stride 2 or, in a dilated network, 1: as timm has it.
+
+    At stride 2 an odd map's last row and column are averaged alone. At stride 1 zeros stand beyond them, and count.
+    """
+    if stride == 1:
+        x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{name}_pad")(x)
+        return keras.layers.AveragePooling2D(2, strides=1, name=name)(x)
+    return keras.layers.AveragePooling2D(2, strides=stride, padding="same", name=name)(x)
+
+
+def antialias(x: Tensor, kind: str, *, stride: int, name: str) -> Tensor:
+    """A filter, `avg` or `blur`, that strides."""
+    if kind == "blur":
+        return BlurPool2D(stride, name=name)(x)
+    return keras.layers.AveragePooling2D(stride, name=name)(x)
 
 
 def subsample(x: Tensor, *, stride: int, name: str) -> Tensor:
@@ -125,3 +176,34 @@ class PadChannels(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments, as JSON holds them."""
         return {**super().get_config(), "channels": self.channels}
+
+
+@keras.saving.register_keras_serializable(package="kres")
+class BlurPool2D(keras.layers.Layer):
+    """A 3x3 binomial filter on (n, h, w, c) and a stride, the border reflected: Zhang 2019, arXiv 1904.11486."""
+
+    def __init__(self, strides: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.strides = strides
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """(n, h, w, c) -> (n, ceil(h / strides), ceil(w / strides), c)."""
+        row = np.array([1.0, 2.0, 1.0]) / 4
+        kernel = np.broadcast_to(np.outer(row, row)[:, :, None, None], (3, 3, inputs.shape[-1], 1))
+        padded = keras.ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+        kernel = keras.ops.convert_to_tensor(kernel, dtype=inputs.dtype)
+        return keras.ops.depthwise_conv(
+            padded, kernel, strides=self.strides, padding="valid", data_format="channels_last"
+        )
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The input's shape with its height and width over `strides`; ValueError where nothing can be reflected."""
+        sides = input_shape[1:3]
+        if any(side is not None and side < 2 for side in sides):
+            raise ValueError(f"A blurred map has at least 2x2 positions. Received: input_shape={tuple(input_shape)}")
+        reduced = (None if side is None else -(-side // self.strides) for side in sides)
+        return (input_shape[0], *reduced, input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, as JSON holds them."""
+        return {**super().get_config(), "strides": self.strides}

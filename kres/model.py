@@ -9,16 +9,21 @@ from typing import Any
 
 import keras
 
-from kres import layers
-from kres.arguments import check_preprocess, checked_classes, checked_shape, refuse_channels_first
-from kres.blocks import BRANCHES, ORDERS
+from kres.arguments import (
+    check_preprocess,
+    checked_classes,
+    checked_rate,
+    checked_resolution,
+    checked_shape,
+    refuse_channels_first,
+)
+from kres.backbone import POOLINGS, backbone, head
 from kres.lookup import spec as look_up_spec
 from kres.preprocessing import PRESETS, Preprocess
-from kres.specs import Spec
-from kres.stems import STEMS
+from kres.specs import Activation, Norm, Spec
+from kres.stages import DilationRule, Resolution, places
 
 Tensor = Any
-POOLINGS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 
 
 @keras.saving.register_keras_serializable(package="kres")
@@ -46,8 +51,16 @@ class ResNet(keras.Model):
 
     @property
     def spec(self) -> Spec:
-        """The row, or the user's own Spec, that this network was built from."""
-        return _resolve(self.network)
+        """What the network is: its row, or the user's own Spec, with the norm and the activation it was built with."""
+        return _resolve(self.network, norm=self.options["norm"], activation=self.options["activation"])
+
+    @property
+    def resolution(self) -> Resolution:
+        """How the network keeps the resolution of its maps."""
+        options = self.options
+        return Resolution(
+            output_stride=options["output_stride"], rule=options["dilation_rule"], multigrid=options["multigrid"]
+        )
 
     def make_train_function(self, force: bool = False) -> Any:
         """As Keras's, with the optimizer's variables made before: made in the traced step they cost a second trace."""
@@ -101,6 +114,13 @@ def build(
     classes: int | None = None,
     classifier_activation: Any = "softmax",
     *,
+    output_stride: int | None = None,
+    dilation_rule: DilationRule = "torchvision",
+    multigrid: tuple[int, ...] | None = None,
+    drop_path: float = 0.0,
+    dropout: float = 0.0,
+    norm: Norm | None = None,
+    activation: Activation | None = None,
     zero_init_residual: bool = False,
     preprocess: Preprocess | None = None,
     dtype: Any = None,
@@ -117,6 +137,15 @@ def build(
         pooling: without the top, `avg` or `max` to put out (n, c) instead of the last map.
         classes: None for the published number.
         classifier_activation: None puts out logits.
+        output_stride: pixels to one position of the last map, at most: 8, 16 or 32 on ImageNet's stem. Dilated
+            convolutions take the place of the strides that are too many.
+        dilation_rule: which convolutions dilate, as `kres.stages.Resolution` tells: `torchvision` or `deeplab`.
+        multigrid: what multiplies the dilations of the last stage's blocks, such as (1, 2, 4) (Chen et al. 2017).
+        drop_path: share of training images that the last block's branch is left out for; less in the blocks before,
+            and 0 in the first (Huang et al. 2016).
+        dropout: rate of dropout before the classifier.
+        norm: `batch`, `sync_batch`, `frozen_batch` or `group`; None for the row's.
+        activation: such as `relu` or `silu`; None for the row's.
         zero_init_residual: start each residual branch at zero, for training from scratch (Goyal et al. 2017).
         preprocess: how images become inputs; None for the row's own.
         dtype: a Keras dtype policy such as `mixed_bfloat16`; None for the global one.
@@ -125,12 +154,13 @@ def build(
     Raises:
         ValueError: an argument has a value that is not allowed, or a weights file does not fit.
     """
-    spec = _resolve(network)
+    spec = _resolve(network, norm=norm, activation=activation)
     zero_init_residual = zero_init_residual or spec.zero_init_residual
     classes = checked_classes(spec.classes if classes is None else classes)
     if pooling not in (None, *POOLINGS):
         raise ValueError(f"`pooling` is None, 'avg' or 'max'. Received: pooling={pooling!r}")
     refuse_channels_first()
+    resolution = checked_resolution(output_stride, dilation_rule=dilation_rule, multigrid=multigrid, spec=spec)
     shape = checked_shape(input_shape, input_tensor, include_top=include_top, spec=spec)
     if preprocess is not None:
         check_preprocess(preprocess, channels=shape[-1])
@@ -140,12 +170,30 @@ def build(
         "pooling": pooling,
         "classes": classes,
         "classifier_activation": keras.activations.serialize(keras.activations.get(classifier_activation)),
+        "output_stride": resolution.output_stride,
+        "dilation_rule": resolution.rule,
+        "multigrid": resolution.multigrid,
+        "drop_path": checked_rate("drop_path", drop_path, spec=spec),
+        "dropout": checked_rate("dropout", dropout, spec=spec),
+        "norm": norm,
+        "activation": activation,
         "zero_init_residual": zero_init_residual,
     }
     with _dtype_policy(dtype), _recursion_for(spec):
         inputs = keras.Input(shape, name="images") if input_tensor is None else input_tensor
-        x = _backbone(inputs, dataclasses.replace(spec, zero_init_residual=zero_init_residual))
-        x = _head(x, include_top=include_top, pooling=pooling, classes=classes, activation=classifier_activation)
+        x = backbone(
+            inputs,
+            dataclasses.replace(spec, zero_init_residual=zero_init_residual),
+            places=places(spec, resolution=resolution, drop_path=drop_path),
+        )
+        x = head(
+            x,
+            include_top=include_top,
+            pooling=pooling,
+            classes=classes,
+            activation=classifier_activation,
+            dropout=dropout,
+        )
         name = name or (network if isinstance(network, str) else "resnet")
         if input_tensor is not None:
             sources = keras.utils.get_source_inputs(input_tensor)
@@ -168,46 +216,12 @@ def build(
     return model
 
 
-def _backbone(x: Tensor, spec: Spec) -> Tensor:
-    """(n, h, w, c) -> the last map, behind the last norm and activation."""
-    x = STEMS[spec.stem](x, spec=spec)
-    block = ORDERS[spec.order]
-    for stage, (depth, width) in enumerate(zip(spec.depths, spec.widths, strict=True), start=1):
-        strided = _strided_block(spec, stage)
-        for index in range(1, depth + 1):
-            name = f"stage{stage}_block{index}"
-            stride = 2 if index == strided else 1
-            x = block(
-                x,
-                convs=BRANCHES[spec.block](width, stride, spec),
-                stride=stride,
-                first=index == 1,
-                spec=spec,
-                name=name,
-                out=f"stage{stage}_out" if index == depth else f"{name}_out",
-            )
-    if spec.order == "preactivation":
-        x = layers.norm(x, spec=spec, name="final_norm")
-        x = layers.act(x, name="final_act")
-    return x
-
-
-def _strided_block(spec: Spec, stage: int) -> int | None:
-    """The block of a stage, from 1, that strides; None where the stem strides or nothing does."""
-    if spec.strided_block == "first":
-        return 1 if stage > 1 else None
-    return spec.depths[stage - 1] if stage < len(spec.depths) else None
-
-
-def _head(x: Tensor, *, include_top: bool, pooling: str | None, classes: int, activation: Any) -> Tensor:
-    kind = "avg" if include_top else pooling
-    if kind is not None:
-        x = POOLINGS[kind](name=f"{kind}_pool")(x)
-    return layers.head(x, classes, activation=activation, name="predictions") if include_top else x
-
-
-def _resolve(network: str | Spec) -> Spec:
-    return network if isinstance(network, Spec) else look_up_spec(network)
+def _resolve(network: str | Spec, *, norm: Norm | None, activation: Activation | None) -> Spec:
+    """The network's Spec, with another norm or activation where those are given."""
+    spec = network if isinstance(network, Spec) else look_up_spec(network)
+    given = {"norm": norm, "activation": activation}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(spec, **changes)
 
 
 def _default_preprocess(spec: Spec, shape: tuple[int | None, int | None, int]) -> Preprocess:

@@ -42,3 +42,29 @@ class BatchNormalization(keras.layers.BatchNormalization):
         # A frozen layer in training needs the gradient of its input alone, which the kernel cannot give by itself:
         # Keras's element-wise form is twice as fast there, and deterministic on a GPU. Only Keras synchronizes.
         return not training or (self.trainable and not self.synchronized)
+
+
+@keras.saving.register_keras_serializable(package="kres")
+class FrozenBatchNormalization(BatchNormalization):
+    """Batch normalization by the moving statistics alone, in training too, whatever a model's `trainable` says.
+
+    Detection networks are fine-tuned so, on batches too small for statistics of their own.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "trainable": False})
+
+    def build(self, input_shape: Any) -> None:
+        """Make the variables, none of which trains."""
+        super().build(input_shape)
+        for variable in self.weights:
+            variable.trainable = False
+
+    @property
+    def trainable(self) -> bool:
+        """Never."""
+        return False
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        """Nothing changes: a model sets it on all of its layers."""

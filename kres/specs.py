@@ -5,20 +5,39 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 Block = Literal["basic", "bottleneck"]
-Order = Literal["postactivation", "preactivation"]
+Order = Literal[
+    "postactivation",
+    "norm_after_addition",
+    "activation_before_addition",
+    "activation_only_preactivation",
+    "preactivation",
+]
 Stem = Literal["imagenet", "cifar"]
+StemPool = Literal["max", "conv"]
 Shortcut = Literal["projection", "projection_all", "projection_or_pool", "zero_pad", "none"]
+ShortcutPool = Literal["none", "avg"]
 StridedBlock = Literal["first", "last"]
+Antialias = Literal["none", "avg", "blur"]
+Attention = Literal["none", "se", "eca"]
+Norm = Literal["batch", "sync_batch", "frozen_batch", "group"]
+Activation = Literal["relu", "silu", "gelu", "elu", "leaky_relu", "hard_silu", "mish"]
 Preset = Literal["torch", "caffe", "tf", "cifar"]
 
 _CHOICES: dict[str, tuple[object, ...]] = {
     "block": get_args(Block),
     "order": get_args(Order),
     "stem": get_args(Stem),
+    "stem_pool": get_args(StemPool),
     "shortcut": get_args(Shortcut),
+    "shortcut_pool": get_args(ShortcutPool),
+    "shortcut_kernel": (1, 3),
     "strided_block": get_args(StridedBlock),
-    "preset": get_args(Preset),
     "stride_conv": (1, 2),
+    "antialias": get_args(Antialias),
+    "attention": get_args(Attention),
+    "norm": get_args(Norm),
+    "activation": get_args(Activation),
+    "preset": get_args(Preset),
 }
 _CONV_ROLES = frozenset({"stem_conv", "conv1", "conv2", "conv3", "shortcut_conv"})
 
@@ -36,7 +55,7 @@ class Spec:
 
     block: Block = "bottleneck"
     order: Order = "postactivation"
-    """Where norm and activation stand: behind the convolutions (He et al. 2015) or before them (He et al. 2016)."""
+    """Where norm and activation stand: He et al. 2016, figure 4 (a) to (e). (a) is He et al. 2015's."""
     depths: tuple[int, ...]
     """Blocks a stage."""
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -44,23 +63,49 @@ class Spec:
     groups: int = 1
     """Groups of the 3x3 convolutions: the cardinality of ResNeXt (Xie et al. 2017)."""
     group_width: int = 64
-    """Channels a group at width 64: the `d` of "32x4d"."""
+    """Channels a group at width 64: the `d` of "32x4d", and 128 in the wide nets."""
+    reduce_first: int = 1
+    """What a branch's first convolution divides its channels by: 2 in SENet-154 (Hu et al. 2018)."""
     stem: Stem = "imagenet"
-    """`imagenet`: 7x7 stride 2 and a max-pool; `cifar`: one 3x3."""
+    """`imagenet`: stride 2 and a pool of stride 2; `cifar`: full resolution and no pool."""
+    stem_widths: tuple[int, ...] | None = None
+    """Channels of the stem's convolutions; None is one of the first stage's width. On ImageNet one is a 7x7, more are
+    3x3s: the "deep" stem of He et al. 2018, table 4 (C)."""
+    stem_pool: StemPool = "max"
+    """A 3x3 max-pool, or a 3x3 convolution of stride 2 with norm and activation (Bello et al. 2021, section 4.3)."""
     stem_pool_zero_pad: bool = True
     """Whether the max-pool sees zeros outside the map or, as in PyTorch, nothing: the same thing after a ReLU only."""
     shortcut: Shortcut = "projection"
     """He et al. 2015, section 3.3: `zero_pad` is option A, `projection` B, `projection_all` C; `projection_or_pool`
     is keras.applications v2's, which projects where channels change and subsamples elsewhere; `none` is a plain net."""
+    shortcut_pool: ShortcutPool = "none"
+    """`avg`: a projection averages 2x2 and does not stride itself (He et al. 2018, figure 2c: ResNet-D)."""
+    shortcut_kernel: int = 1
+    """Kernel size of the projections that stride: 3 in SENet-154."""
     stride_conv: int = 2
     """The bottleneck's convolution that strides: 1 (the first 1x1: He et al. 2015) or 2 (the 3x3: "v1.5")."""
     strided_block: StridedBlock = "first"
     """The block of a stage that strides; `last` strides on the way into the next stage (keras.applications v2)."""
+    antialias: Antialias = "none"
+    """What strides in the place of the 3x3 and of the stem's max-pool: `avg` a 2x2 average, `blur` a 1-2-1 filter
+    (Zhang 2019), as in timm's resnetaa and resnetblur."""
+    attention: Attention = "none"
+    """At the end of each branch: `se` squeeze-and-excitation (Hu et al. 2018), `eca` (Wang et al. 2020)."""
+    se_ratio: float = 1 / 16
+    """Channels between the two layers of `se` as a share of the branch's, rounded to a multiple of 8."""
+    block_dropout: float = 0.0
+    """Rate of the dropout before a branch's last convolution (Zagoruyko & Komodakis 2016, section 2.4)."""
     first_shortcut_activated: bool = False
     """Pre-activation: a stage's first shortcut starts behind the activation even if it is an identity
     (He et al. 2016, appendix)."""
     conv_bias: tuple[str, ...] = ()
     """Roles of the convolutions that have a bias: `stem_conv`, `conv1`, `conv2`, `conv3`, `shortcut_conv`."""
+    weight_standardization: float | None = None
+    """Epsilon under the root where each kernel is standardized (Qiao et al. 2019); None: kernels as they are."""
+    activation: Activation = "relu"
+    norm: Norm = "batch"
+    """`sync_batch`: statistics over all replicas; `frozen_batch`: always the moving ones, never trained; `group`: 32
+    groups of channels (Wu & He 2018)."""
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
     """Share of the old moving statistics that survives a step (PyTorch writes one minus it)."""
@@ -81,14 +126,14 @@ class Spec:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"`{name}` of a Spec is one of {allowed}. Received: {name}={getattr(self, name)!r}")
-        for name in ("depths", "widths"):
-            object.__setattr__(self, name, _stages(name, getattr(self, name)))
+        for name in ("depths", "widths", *(() if self.stem_widths is None else ("stem_widths",))):
+            object.__setattr__(self, name, _counts(name, getattr(self, name)))
         if len(self.depths) != len(self.widths):
             raise ValueError(
                 "`depths` and `widths` of a Spec name the same stages. "
                 f"Received: depths={self.depths}, widths={self.widths}"
             )
-        for name in ("groups", "group_width", "classes", "input_size"):
+        for name in ("groups", "group_width", "reduce_first", "classes", "input_size"):
             if not _is_count(getattr(self, name)):
                 raise ValueError(
                     f"`{name}` of a Spec is an integer of at least 1. Received: {name}={getattr(self, name)!r}"
@@ -98,16 +143,27 @@ class Spec:
                 f"`conv_bias` of a Spec lists some of {sorted(_CONV_ROLES)}. Received: conv_bias={self.conv_bias!r}"
             )
         object.__setattr__(self, "conv_bias", tuple(self.conv_bias))
-        if self.norm_epsilon < 0 or not 0 <= self.norm_momentum <= 1:
+        if self.norm_epsilon < 0 or (self.weight_standardization or 0.0) < 0:
             raise ValueError(
-                "`norm_epsilon` of a Spec is at least 0, `norm_momentum` a share. "
-                f"Received: norm_epsilon={self.norm_epsilon!r}, norm_momentum={self.norm_momentum!r}"
+                "`norm_epsilon` and `weight_standardization` of a Spec are at least 0. Received: "
+                f"norm_epsilon={self.norm_epsilon!r}, weight_standardization={self.weight_standardization!r}"
+            )
+        if not (0 <= self.norm_momentum <= 1 and 0 < self.se_ratio <= 1 and 0 <= self.block_dropout < 1):
+            raise ValueError(
+                "`norm_momentum`, `se_ratio` (above 0) and `block_dropout` (below 1) of a Spec are shares. Received: "
+                f"norm_momentum={self.norm_momentum!r}, se_ratio={self.se_ratio!r}, "
+                f"block_dropout={self.block_dropout!r}"
             )
         self._check_combinations()
 
     def _check_combinations(self) -> None:
         if self.shortcut == "none" and self.order != "postactivation":
             raise ValueError(f"A plain net is post-activation. Received: shortcut='none', order={self.order!r}")
+        if self.antialias != "none" and self.stride_conv == 1:
+            raise ValueError(
+                "`antialias` takes the place of a 3x3's stride, so `stride_conv` is 2. "
+                f"Received: antialias={self.antialias!r}, stride_conv=1"
+            )
         if self.block == "basic" and (self.groups, self.group_width) != (1, 64):
             raise ValueError(
                 "`groups` and `group_width` set the 3x3 of a bottleneck; a basic block has none. "
@@ -115,9 +171,19 @@ class Spec:
             )
 
     @property
+    def stem_stride(self) -> int:
+        """Pixels of the input, along an edge, to one position of the first stage's maps."""
+        return 4 if self.stem == "imagenet" else 1
+
+    @property
     def stride(self) -> int:
         """Pixels of the input, along an edge, to one position of the last map."""
-        return (4 if self.stem == "imagenet" else 1) * 2 ** (len(self.depths) - 1)
+        return self.stem_stride * 2 ** (len(self.depths) - 1)
+
+    @property
+    def stem_depth(self) -> int:
+        """Convolutions of the stem, the pool's not counted."""
+        return len(self.stem_widths or (0,))
 
     def to_dict(self) -> dict[str, object]:
         """The fields as JSON holds them; `Spec(**...)` turns them back."""
@@ -128,9 +194,9 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _stages(name: str, value: object) -> tuple[int, ...]:
-    """`value` as a tuple of positive integers, one a stage."""
-    stages = tuple(value) if isinstance(value, Iterable) else ()
-    if not stages or not all(_is_count(n) for n in stages):
-        raise ValueError(f"`{name}` of a Spec holds one positive integer a stage. Received: {name}={value!r}")
-    return stages
+def _counts(name: str, value: object) -> tuple[int, ...]:
+    """`value` as a tuple of positive integers."""
+    counts = tuple(value) if isinstance(value, Iterable) else ()
+    if not counts or not all(_is_count(n) for n in counts):
+        raise ValueError(f"`{name}` of a Spec holds positive integers, one at least. Received: {name}={value!r}")
+    return counts

@@ -22,10 +22,12 @@ ROOT = Path(__file__).parents[1]
 # do not see each other. A new top-level module must be given its place here.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("specs", "kernels"),
-    ("preprocessing", "zoo", "convolution", "initialization", "normalization"),
+    ("preprocessing", "zoo", "stages", "convolution", "initialization", "normalization"),
     ("layers", "arguments"),
-    ("attention", "stems", "blocks"),
-    ("lookup",),
+    ("attention",),
+    ("blocks",),
+    ("stems",),
+    ("backbone", "lookup"),
     ("model",),
     ("weights", "quantization", "pyramid", "folding", "profiling"),
     ("constructors",),

@@ -17,7 +17,7 @@ from kres.zoo import ROWS
         ({"stem": "tiny"}, "stem='tiny'"),
         ({"shortcut": "a"}, "shortcut='a'"),
         ({"stride_conv": 3}, "stride_conv=3"),
-        ({"depths": ()}, "one positive integer a stage"),
+        ({"depths": ()}, "positive integers, one at least"),
         ({"depths": (2, 0)}, r"\(2, 0\)"),
         ({"depths": (2, 2)}, "same stages"),
         ({"depths": 5}, "depths=5"),

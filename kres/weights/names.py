@@ -99,26 +99,57 @@ TIMM = Source(
     },
     rules=(
         Rules(
-            when={"order": "postactivation"},  # torchvision's names too
-            layers={
-                "stem_conv1": "conv1",
-                "stem_norm1": "bn1",
+            layers={  # torchvision's names too
+                "stem_conv": "conv1",
+                "stem_norm": "bn1",
+                "stem_pool_conv": "maxpool.0",
+                "stem_pool_norm": "maxpool.1",
                 "block_conv": "layer{stage}.{block_before}.conv{n}",
                 "block_norm": "layer{stage}.{block_before}.bn{n}",
+                "block_se_fc": "layer{stage}.{block_before}.se.fc{n}",
+                "block_eca_conv": "layer{stage}.{block_before}.se.conv",
                 "block_shortcut_conv": "layer{stage}.{block_before}.downsample.0",
                 "block_shortcut_norm": "layer{stage}.{block_before}.downsample.1",
                 "predictions": "fc",
             },
         ),
         Rules(
+            when={"shortcut_pool": "avg"},  # number 0 is the pool
+            layers={
+                "block_shortcut_conv": "layer{stage}.{block_before}.downsample.1",
+                "block_shortcut_norm": "layer{stage}.{block_before}.downsample.2",
+            },
+        ),
+        Rules(
+            when={"stem_depth": 3},
+            layers={
+                "stem_conv1": "conv1.0",
+                "stem_norm1": "conv1.1",
+                "stem_conv2": "conv1.3",
+                "stem_norm2": "conv1.4",
+                "stem_conv3": "conv1.6",
+                "stem_norm3": "bn1",
+            },
+        ),
+        Rules(
             when={"order": "preactivation"},
             layers={
-                "stem_conv1": "stem.conv",
+                "stem_conv": "stem.conv",
                 "block_conv": "stages.{stage_before}.blocks.{block_before}.conv{n}",
                 "block_norm": "stages.{stage_before}.blocks.{block_before}.norm{n}",
                 "block_shortcut_conv": "stages.{stage_before}.blocks.{block_before}.downsample.conv",
                 "final_norm": "norm",
                 "predictions": "head.fc",
+            },
+        ),
+        Rules(
+            when={"order": "preactivation", "stem_depth": 3},
+            layers={
+                "stem_conv1": "stem.conv1",
+                "stem_norm1": "stem.norm1",
+                "stem_conv2": "stem.conv2",
+                "stem_norm2": "stem.norm2",
+                "stem_conv3": "stem.conv3",
             },
         ),
     ),

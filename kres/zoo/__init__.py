@@ -1,14 +1,35 @@
 """Every network of kres: one row a network, one table a family, data only."""
 
 from kres.specs import Spec
-from kres.zoo import cifar, keras_applications, plain, resnet, resnetv2, resnext
+from kres.zoo import (
+    antialiased,
+    bit,
+    cifar,
+    cifar_orders,
+    cifar_wide,
+    ecaresnet,
+    keras_applications,
+    plain,
+    resnet,
+    resnetrs,
+    resnetv2,
+    resnext,
+    senet,
+)
 
 FAMILIES: dict[str, dict[str, Spec]] = {
     "resnet": resnet.ROWS,
     "resnext": resnext.ROWS,
+    "senet": senet.ROWS,
+    "ecaresnet": ecaresnet.ROWS,
+    "resnetrs": resnetrs.ROWS,
+    "antialiased": antialiased.ROWS,
     "resnetv2": resnetv2.ROWS,
+    "bit": bit.ROWS,
     "keras_applications": keras_applications.ROWS,
     "cifar": cifar.ROWS,
+    "cifar_orders": cifar_orders.ROWS,
+    "cifar_wide": cifar_wide.ROWS,
     "plain": plain.ROWS,
 }
 

@@ -136,7 +136,7 @@ def test_preactivation_parameters_follow_from_the_papers_text(name, n, printed):
     ],
 )
 def test_wide_parameters_follow_from_the_papers_text(name, printed):
-    """Counted by hand: (d - 4) / 6 blocks of two 3x3s a stage; printed in Zagoruyko & Komodakis 2016, tables 4 and 5."""
+    """Counted by hand: (d - 4) / 6 blocks of two 3x3s a stage; printed in tables 4 and 5 of the paper."""
     depth, factor = map(int, name.removeprefix("cifar_wrn_").split("_"))
     kernels, norms, channels = 9 * 3 * 16, 0, 16
     for width in (16 * factor, 32 * factor, 64 * factor):

@@ -61,7 +61,7 @@ def bottleneck(width: int, place: Place, spec: Spec) -> tuple[Conv, ...]:
     inner = width * spec.group_width // 64 * spec.groups
     outer = Conv(4 * width, 1)
     if spec.stride_conv == 1:
-        middle = Conv(inner, 3, groups=spec.groups, dilation=place.first_dilation)
+        middle = Conv(inner, 3, groups=spec.groups, dilation=place.dilation)
         return Conv(inner // spec.reduce_first, 1, place.stride), middle, outer
     return Conv(inner // spec.reduce_first, 1), _strided(inner, place, spec, groups=spec.groups), outer
 

@@ -124,11 +124,14 @@ def average_pool(x: Tensor, *, stride: int, name: str) -> Tensor:
     return keras.layers.AveragePooling2D(2, strides=stride, padding="same", name=name)(x)
 
 
-def antialias(x: Tensor, kind: str, *, stride: int, name: str) -> Tensor:
-    """A filter, `avg` or `blur`, that strides."""
+def antialias(x: Tensor, kind: str, *, stride: int, padding: str = "same", name: str) -> Tensor:
+    """A filter, `avg` or `blur`, that strides.
+
+    An odd map's last row and column are averaged alone, as on the shortcut, or with `valid` padding left out.
+    """
     if kind == "blur":
         return BlurPool2D(stride, name=name)(x)
-    return keras.layers.AveragePooling2D(stride, name=name)(x)
+    return keras.layers.AveragePooling2D(stride, padding=padding, name=name)(x)
 
 
 def subsample(x: Tensor, *, stride: int, name: str) -> Tensor:

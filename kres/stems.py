@@ -57,7 +57,7 @@ def _max_pool(x: Tensor, *, spec: Spec) -> Tensor:
         return layers.max_pool(x, zero_pad=spec.stem_pool_zero_pad, name="stem_pool")
     if spec.antialias == "blur":
         x = layers.dense_max_pool(x, name="stem_pool_max")
-    return layers.antialias(x, spec.antialias, stride=2, name="stem_pool")
+    return layers.antialias(x, spec.antialias, stride=2, padding="valid", name="stem_pool")
 
 
 def _conv_pool(x: Tensor, *, spec: Spec) -> Tensor:

@@ -1,28 +1,12 @@
-"""A training step of ResNeXt-50, batch 8 at 112 px: kres's grouped convolution against Keras's Conv2D(groups=)."""
+"""A training step of ResNeXt-50, batch 8 at 112 px: kres's layers against the same network of Keras's own."""
 
 import dataclasses
-from typing import Any
 
-from benchmarks.harness import Row, arguments, in_turns, report
+from benchmarks.harness import Row, arguments, report
 
 # isort: split
-import keras
-
 import kres
-from benchmarks.steps import compiled, random_batches, stepper
-from kres.convolution import GroupedConv2D
-
-
-def with_stock_convolutions(model: Any) -> Any:
-    """The same network and weights, each grouped convolution being Keras's own layer."""
-
-    def clone(layer: Any) -> Any:
-        cls = keras.layers.Conv2D if type(layer) is GroupedConv2D else type(layer)
-        return cls.from_config(layer.get_config())
-
-    twin = keras.models.clone_model(model, clone_function=clone)
-    twin.set_weights(model.get_weights())
-    return twin
+from benchmarks.steps import against_stock_layers
 
 
 def main() -> None:
@@ -33,11 +17,7 @@ def main() -> None:
         spec = dataclasses.replace(spec, depths=(1, 1), widths=(64, 128), params=None)
         batch, size, steps = 2, 32, 1
     model = kres.build(spec, input_shape=(size, size, 3))
-    data = random_batches(batch, size, 1000)
-    contestants = {"kres": model, "stock": with_stock_convolutions(model)}
-    seconds = in_turns(
-        {name: stepper(compiled(network), data, steps) for name, network in contestants.items()}, options.rounds
-    )
+    seconds = against_stock_layers(model, options, batch=batch, steps=steps)
     name = f"ResNeXt-50 step, batch {batch}, {size} px, float32"
     report([Row(name=name, kres=seconds["kres"], stock=seconds["stock"], target=10.0)], options)
 

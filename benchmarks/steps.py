@@ -1,5 +1,6 @@
 """Training steps under Keras's own `compile` and `fit`, timed one by one."""
 
+import argparse
 import time
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+
+from benchmarks.harness import in_turns
+from kres.convolution import GroupedConv2D
+from kres.normalization import BatchNormalization
 
 
 class StepClock(keras.callbacks.Callback):
@@ -31,6 +36,26 @@ def compiled(model: Any) -> Any:
     """`model` with SGD with momentum and cross-entropy."""
     model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "sparse_categorical_crossentropy")
     return model
+
+
+def with_stock_layers(model: Any) -> Any:
+    """The same network and weights, each layer that kres wrote for speed being Keras's own."""
+    stock = {GroupedConv2D: keras.layers.Conv2D, BatchNormalization: keras.layers.BatchNormalization}
+
+    def clone(layer: Any) -> Any:
+        return stock.get(type(layer), type(layer)).from_config(layer.get_config())
+
+    twin = keras.models.clone_model(model, clone_function=clone)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def against_stock_layers(model: Any, options: argparse.Namespace, *, batch: int, steps: int) -> dict[str, list[float]]:
+    """Seconds of a training step of `model` ("kres") and of its twin of stock Keras layers ("stock"), in turns."""
+    data = random_batches(batch, model.input.shape[1], model.output.shape[-1])
+    contestants = {"kres": model, "stock": with_stock_layers(model)}
+    steppers = {name: stepper(compiled(network), data, steps) for name, network in contestants.items()}
+    return in_turns(steppers, options.rounds)
 
 
 def first_step(model: Any, data: tf.data.Dataset) -> float:

@@ -54,8 +54,9 @@ def against_stock_layers(model: Any, options: argparse.Namespace, *, batch: int,
     """Seconds of a training step of `model` ("kres") and of its twin of stock Keras layers ("stock"), in turns."""
     data = random_batches(batch, model.input.shape[1], model.output.shape[-1])
     contestants = {"kres": model, "stock": with_stock_layers(model)}
-    steppers = {name: stepper(compiled(network), data, steps) for name, network in contestants.items()}
-    return in_turns(steppers, options.rounds)
+    return in_turns(
+        {name: stepper(compiled(network), data, steps) for name, network in contestants.items()}, options.rounds
+    )
 
 
 def first_step(model: Any, data: tf.data.Dataset) -> float:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kres.constructors import CONSTRUCTORS
+from kres.decoding import decode_predictions
 from kres.lookup import list_models, spec
 from kres.model import ResNet, build
 from kres.preprocessing import Preprocess
@@ -28,6 +29,7 @@ __all__ = [
     "ResNet",
     "Spec",
     "build",
+    "decode_predictions",
     "export",
     "features",
     "list_models",

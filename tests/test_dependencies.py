@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 # do not see each other. A new top-level module must be given its place here.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("specs", "kernels"),
-    ("preprocessing", "zoo", "stages", "convolution", "initialization", "normalization"),
+    ("preprocessing", "decoding", "zoo", "stages", "convolution", "initialization", "normalization"),
     ("layers", "arguments"),
     ("attention",),
     ("blocks",),

@@ -15,7 +15,7 @@ from kres.preprocessing import PRESETS, Preprocess
 class Published:
     """One file of published weights."""
 
-    origin: Literal["timm", "keras"]
+    origin: Literal["timm", "torchvision", "keras", "kerashub", "bit"]
     file: str = "model.safetensors"
     licence: str | None
     """SPDX identifier; None where the publisher names none."""
@@ -25,7 +25,10 @@ class Published:
     top1: float | None = None
     """Published accuracy on ImageNet's validation set, in percent."""
     md5: str | None = None
-    """Where the publisher gives one; the Hugging Face hub checks its own hashes."""
+    """Where the publisher gives one."""
+    sha256: str | None = None
+    """Where the publisher gives one: all of it, or its first eight or more hexadecimal digits."""
+    size_bytes: int | None = None
 
 
 _BILINEAR = Preprocess(size=224, **PRESETS["torch"])

@@ -28,9 +28,9 @@ def test_a_row_is_whole(name: str) -> None:
 def test_keras_files_are_those_that_keras_itself_names() -> None:
     from keras.src.applications.resnet import BASE_WEIGHTS_PATH, WEIGHTS_HASHES
 
-    from kres.weights.hub import KERAS_URL
+    from kres.weights.hub import SITES
 
-    assert f"{KERAS_URL}/" == BASE_WEIGHTS_PATH
+    assert f"{SITES['keras'].url}/" == BASE_WEIGHTS_PATH
     ours = {name: row for name, row in PUBLISHED.items() if row.origin == "keras"}
     for name, row in ours.items():
         theirs = name.removeprefix("keras_").removesuffix(".imagenet")

@@ -48,10 +48,11 @@ def predict(
         ]
         typer.echo(json.dumps({"model": named.name, "images": rows}, indent=2))
         return
-    table = Table(Column("image", overflow="fold"), "name", "id", Column("score", justify="right"))
+    table = Table(Column("image", overflow="fold"), "class", Column("score", justify="right"))
     for path, best in zip(images, found, strict=True):
         for rank, (identifier, name, score) in enumerate(best):
-            table.add_row(escape(str(path)) if rank == 0 else "", escape(name), escape(identifier), f"{score:.4f}")
+            full = name if identifier == name else f"{name} ({identifier})"
+            table.add_row("" if rank else escape(str(path)), escape(full), f"{score:.4f}")
     Console().print(table)
 
 

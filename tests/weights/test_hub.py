@@ -265,13 +265,15 @@ for row in (PUBLISHED[{NAME!r}], PUBLISHED["keras_resnet50.imagenet"]):
     assert done.stdout.count("make room on the disk") == 2, done.stdout + done.stderr
 
 
-def test_the_environment_chooses_hub_and_cache(tmp_path: Path) -> None:
+def test_the_environment_chooses_hub_and_cache_and_processes_share_it(tmp_path: Path) -> None:
     """As a user sets them: before Python starts."""
     code = f"from kres.weights import PUBLISHED, hub; hub.fetch({NAME!r}, PUBLISHED[{NAME!r}])"
     with serving() as server:
         server.files[ON_HUB] = CONTENT
         environment = os.environ | {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}
         environment["KERAS_BACKEND"] = "numpy"  # starts in half the time
-        subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+        both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
+        assert [process.wait(120) for process in both] == [0, 0]
+        assert server.requests.count(("GET", ON_HUB)) == 1
     (cached,) = (tmp_path / "hub" / f"models--timm--{NAME}").glob("snapshots/*/model.safetensors")
     assert cached.read_bytes() == CONTENT

@@ -4,7 +4,6 @@ The Hugging Face hub's files do not come this way: huggingface_hub fetches those
 """
 
 import errno
-import hashlib
 import http.client
 import logging
 import re
@@ -15,13 +14,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from pathlib import Path
 from typing import IO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from kres.weights.integrity import Expected, stated_md5
 
 logger = logging.getLogger(__name__)
 
@@ -39,29 +40,6 @@ _STATUS_MAY_PASS = (408, 429, 500, 502, 503, 504)
 
 class DownloadError(OSError):
     """A published file could not be had; the message says what to do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Expected:
-    """What a publisher says about a file; None where it says nothing."""
-
-    size_bytes: int | None = None
-    md5: str | None = None
-    sha256: str | None = None
-    """All of it, or its first eight or more hexadecimal digits."""
-
-    def met_by(self, path: Path) -> bool:
-        """Whether `path` holds the published file as far as can be known."""
-        return path.exists() and self.fault(path) is None
-
-    def fault(self, path: Path) -> str | None:
-        """How the file at `path` differs from the published one; None where nothing shows that it does."""
-        if self.size_bytes not in (None, size := path.stat().st_size):
-            return f"Expected {self.size_bytes} bytes. Received: {size}"
-        for algorithm, digest in (("md5", self.md5), ("sha256", self.sha256)):
-            if digest is not None and not (received := _hash(path, algorithm)).startswith(digest.lower()):
-                return f"Expected {algorithm.upper()} {digest}. Received: {received}"
-        return None
 
 
 def download(url: str, target: Path, *, expected: Expected) -> None:
@@ -144,23 +122,22 @@ def _alone(target: Path) -> Iterator[None]:
 
 
 def _complete(url: str, part: _Part, expected: Expected) -> str | None:
-    """Complete the part; its fault, if any."""
+    """Receive what the part lacks; the fault of the whole, if any."""
     continued = bool(part.validator)
-    _receive_all(url, part, expected)
-    fault = expected.fault(part.path)
+    fault = _receive_all(url, part, expected).fault(part.path)
     if fault is not None and continued:  # the bytes of an earlier process may be the wrong ones
         part.discard()
-        _receive_all(url, part, expected)
-        fault = expected.fault(part.path)
+        fault = _receive_all(url, part, expected).fault(part.path)
     return fault
 
 
-def _receive_all(url: str, part: _Part, expected: Expected) -> None:
-    """Try until all is here, as long as each few tries bring something new."""
+def _receive_all(url: str, part: _Part, expected: Expected) -> Expected:
+    """Try until all is here, as long as each few tries bring something new; what the whole must be."""
     fruitless, most = 0, part.size
     while True:
         try:
-            return _receive(url, part, expected)
+            md5 = _receive(url, part, expected)
+            return replace(expected, md5=expected.md5 or md5)
         except (OSError, http.client.HTTPException) as error:
             fruitless = 0 if part.size > most else fruitless + 1
             most = max(most, part.size)
@@ -182,8 +159,8 @@ def _pause(error: Exception, fruitless: int) -> float | None:
     return pause if isinstance(reason, _MAY_PASS) else None
 
 
-def _receive(url: str, part: _Part, expected: Expected) -> None:
-    """One request: for the rest of the file where the part can be continued, else for all of it."""
+def _receive(url: str, part: _Part, expected: Expected) -> str | None:
+    """One request, for the rest of the file where the part can be continued, else for all; the MD5 that it states."""
     validator = part.validator
     start = part.size if validator else 0
     headers = {"Range": f"bytes={start}-", "If-Range": validator} if start else {}
@@ -193,7 +170,7 @@ def _receive(url: str, part: _Part, expected: Expected) -> None:
         if error.code != 416:
             raise
         if error.headers.get("Content-Range") == f"bytes */{start}":  # all was here
-            return
+            return stated_md5(error.headers)
         part.discard()
         raise ConnectionResetError(f"{start} bytes cannot be continued") from error
     with response:
@@ -207,23 +184,29 @@ def _receive(url: str, part: _Part, expected: Expected) -> None:
             part.start(_validator(response.headers))
         length = response.headers.get("Content-Length")
         total = None if length is None else start + int(length)
-        if total is not None:
-            _refuse_in_advance(url, part, total=total, expected=expected)
+        _refuse_in_advance(url, response.headers, start=start, total=total, expected=expected, folder=part.path.parent)
         _copy(response, part.path, start=start, total=total, title=url.rpartition("/")[2])
     if total is not None and part.size < total:
         raise ConnectionResetError(f"the connection ended after {part.size} of {total} bytes")
+    return stated_md5(response.headers)
 
 
-def _refuse_in_advance(url: str, part: _Part, *, total: int, expected: Expected) -> None:
-    """What would show only after the whole download."""
+def _refuse_in_advance(
+    url: str, headers: Message, *, start: int, total: int | None, expected: Expected, folder: Path
+) -> None:
+    """What would show only after the whole download, or, of a file without a hash, not even then."""
+    if headers.get_content_type() == "text/html":
+        raise DownloadError(f"{url} answered with a web page: a network that wants a login first may have sent it.")
+    if total is None:
+        return
     if expected.size_bytes not in (None, total):
         raise DownloadError(
             f"{url} is not the published file, and was not downloaded. "
             f"Expected {expected.size_bytes} bytes. Received: {total}"
         )
-    free = shutil.disk_usage(part.path.parent).free
-    if free < total - part.size:
-        raise OSError(errno.ENOSPC, f"{total - part.size} bytes to come, {free} free")
+    free = shutil.disk_usage(folder).free
+    if free < total - start:
+        raise OSError(errno.ENOSPC, f"{total - start} bytes to come, {free} free")
 
 
 def _copy(source: IO[bytes], path: Path, *, start: int, total: int | None, title: str) -> None:
@@ -251,8 +234,3 @@ def _validator(headers: Message) -> str:
 def _content_range_start(headers: Message) -> int | None:
     found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
     return int(found[1]) if found else None
-
-
-def _hash(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kres.weights.catalog import Published
-from kres.weights.downloads import NO_SPACE, DownloadError, Expected, download
+from kres.weights.downloads import NO_SPACE, DownloadError, download
+from kres.weights.integrity import Expected
 
 
 @dataclass(frozen=True, kw_only=True)

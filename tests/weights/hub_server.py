@@ -20,6 +20,8 @@ class Fault:
     keep: int | None = None
     """Bytes of the body after which nothing comes: the connection ends or, with `waits`, is silent until `Host.go`."""
     waits: bool = False
+    claims: int | None = None
+    """The length that is announced, where it is another than the content's."""
     flips: bool = False
     """The body's last bit."""
 
@@ -42,6 +44,8 @@ class Host:
     """Whether If-Range is."""
     validator: str = "strong"
     """The ETag's kind: strong, weak, or none (then there is no date either)."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """More of them, of every answer with a file."""
     go: threading.Event = field(default_factory=threading.Event)
     requests: list[tuple[str, str]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -73,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         if status != 200 or content is None:
             self.refuse(status if status != 200 else 404, missing=content is None, retry_after=fault.retry_after)
             return
-        start = self.first_byte(content)
+        start, length = self.first_byte(content), fault.claims or len(content)
         if start and start >= len(content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(content)}")
@@ -85,9 +89,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if host.validator != "none":
             self.send_header("ETag", host.etag(content))
+        for name, value in host.headers.items():
+            self.send_header(name, value)
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("X-Linked-Size", str(len(content)))
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Length", str(length - start))
         self.end_headers()
         if body:
             self.send(content[start : len(content) - host.cut], fault)

@@ -1,5 +1,6 @@
 """The real download code against a server that breaks off, stalls, lies and refuses, and with processes that die."""
 
+import base64
 import hashlib
 import os
 import signal
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from kres.weights import downloads
-from kres.weights.downloads import DownloadError, Expected, download
+from kres.weights.downloads import DownloadError, download
+from kres.weights.integrity import Expected
 from tests.weights.hub_server import Fault, Host, serving
 
 CONTENT = os.urandom(1000) * 300
@@ -143,6 +145,25 @@ def test_other_content_is_not_kept(expected: Expected, told: str, host: Host, ta
     assert left(target) == set()
 
 
+def test_a_file_without_a_published_hash_is_held_against_the_servers(host: Host, target: Path) -> None:
+    """As Google Cloud Storage states it."""
+    md5 = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()
+    host.headers = {"X-Goog-Hash": f"crc32c=n03x6A==,md5={md5}"}
+    host.faults = [Fault(flips=True)]
+    with pytest.raises(DownloadError, match=f"not the published file.*MD5 {EXPECTED.md5}"):
+        fetch(host, target, Expected())
+    assert left(target) == set()
+    host.faults = [Fault(keep=HALF)]
+    assert fetch(host, target, Expected()) == CONTENT
+
+
+def test_the_login_page_of_a_network_is_no_file(host: Host, target: Path) -> None:
+    host.headers = {"Content-Type": "text/html; charset=utf-8"}
+    with pytest.raises(DownloadError, match=r"web page.*login"):
+        fetch(host, target, Expected())
+    assert left(target) == set()
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_is_final(status: int, host: Host, target: Path, pauses: list[float]) -> None:
     host.status = status
@@ -187,11 +208,12 @@ import logging, resource, sys
 from pathlib import Path
 url, target, limit = sys.argv[1:]
 from kres.weights import downloads
+from kres.weights.integrity import Expected
 downloads.TIMEOUT_SECONDS = 120  # the other process may take long to start
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 if int(limit):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-downloads.download(url, Path(target), expected=downloads.Expected())
+downloads.download(url, Path(target), expected=Expected())
 """
 
 
@@ -238,6 +260,13 @@ def test_a_killed_process_blocks_nobody_and_its_bytes_are_used(host: Host, targe
     assert fetch(host, target) == CONTENT
     assert host.asked == ["", f"bytes={HALF}-"]
     assert left(target) == {"net.h5"}
+
+
+def test_a_file_larger_than_the_disk_is_not_begun(host: Host, target: Path) -> None:
+    host.faults = [Fault(claims=10**18, keep=HALF)]
+    with pytest.raises(OSError, match=f"{10**18} bytes to come"):
+        fetch(host, target, Expected())
+    assert left(target) == set()
 
 
 def test_a_full_disk_is_told_and_not_kept_full(host: Host, target: Path) -> None:

@@ -86,4 +86,5 @@ def _is_path(source: str | os.PathLike[str]) -> bool:
         return True
     if not isinstance(source, str) or not source:
         raise ValueError(f"A weights source is a tag or a path. Received: source={source!r}")
-    return source.lower().endswith(tuple(SUFFIXES)) or Path(source).expanduser().exists()
+    # A folder beside the caller may well be called `imagenet`.
+    return source.lower().endswith(tuple(SUFFIXES)) or Path(source).expanduser().is_file()

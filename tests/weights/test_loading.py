@@ -159,6 +159,14 @@ def test_imagenet_accepts_no_licence_by_itself(fetched: list[str]) -> None:
     assert fetched == ["resnet18.a1_in1k"]
 
 
+def test_a_folder_called_as_a_tag_is_not_taken_for_a_file(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imagenet").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert kres.build("resnet18", weights="imagenet").weights_tag == "timm/resnet18.a1_in1k"
+
+
 def test_preprocess_of_a_published_tag_is_the_catalogues() -> None:
     assert kres.preprocess("timm/resnet50.a1_in1k") == PUBLISHED["resnet50.a1_in1k"].preprocess
     with pytest.raises(ValueError, match=r"resnet50\.a1_in1k"):

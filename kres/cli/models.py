@@ -36,6 +36,7 @@ def resolve(
     source: str,
     *,
     weights: str | None = None,
+    accept_licence: bool = False,
     classes: int | None = None,
     image_size: int | None = None,
     default_weights: str | None = None,
@@ -55,7 +56,14 @@ def resolve(
     weights = weights or default_weights
     shape = None if image_size is None else (image_size, image_size, 3)
     # Hundreds of fresh residual branches add up to infinity; branches that begin at zero do not.
-    model = kres.build(source, weights=weights, classes=classes, input_shape=shape, zero_init_residual=weights is None)
+    model = kres.build(
+        source,
+        weights=weights,
+        accept_licence=accept_licence,
+        classes=classes,
+        input_shape=shape,
+        zero_init_residual=weights is None,
+    )
     if weights is None:
         logger.warning("%s has RANDOM weights: its artifacts are for timing alone. Give --weights, or a run", source)
     return Named(model=model, name=source)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 import kres
-from kres.cli.verify import AsJson, Classes, ImageSize, Source
+from kres.cli.verify import AcceptLicence, AsJson, Classes, ImageSize, Source
 from kres.decoding import imagenet_classes
 from kres.preprocessing import Preprocess
 from kres.weights.catalog import DEFAULT
@@ -25,6 +25,7 @@ def predict(
     weights: Annotated[
         str | None, typer.Option(help=f"For a row: a published tag or a file. Default: {DEFAULT}.")
     ] = None,
+    accept_licence: AcceptLicence = False,
     top: Annotated[int, typer.Option(min=1, help="How many classes an image; all where there are fewer.")] = 5,
     labels: Annotated[
         Path | None, typer.Option(help="File of class names, one a line. Default: the run's own, or ImageNet's 1000.")
@@ -37,7 +38,14 @@ def predict(
     from kres.cli.models import resolve
 
     with Console(stderr=True).status("running the model"):
-        named = resolve(source, weights=weights, classes=classes, image_size=image_size, default_weights=DEFAULT)
+        named = resolve(
+            source,
+            weights=weights,
+            accept_licence=accept_licence,
+            classes=classes,
+            image_size=image_size,
+            default_weights=DEFAULT,
+        )
         scores = [_scores(named.model, path) for path in images]
     names = labels.read_text(encoding="utf-8").splitlines() if labels is not None else _names(named)
     found = [kres.decode_predictions(row, min(top, row.shape[-1]), labels=names)[0] for row in scores]

@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kres.constructors import CONSTRUCTORS
-from kres.lookup import list_models, spec
+from kres.decoding import decode_predictions
+from kres.lookup import spec
 from kres.model import ResNet, build
 from kres.preprocessing import Preprocess
 from kres.pyramid import features
 from kres.specs import Spec
-from kres.weights import load_weights, preprocess
+from kres.weights import list_models, load_weights, preprocess
 
 if TYPE_CHECKING:
     from kres import export, training
@@ -28,6 +29,7 @@ __all__ = [
     "ResNet",
     "Spec",
     "build",
+    "decode_predictions",
     "export",
     "features",
     "list_models",

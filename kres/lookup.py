@@ -1,7 +1,6 @@
 """Finding things by name: the networks of the zoo, and a good error for a name that no table has."""
 
 import difflib
-import fnmatch
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -31,8 +30,3 @@ def spec(name: str) -> Spec:
         ValueError: the zoo has no such row; the error names the closest.
     """
     return look_up(ROWS, name, what="network")
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Names of the zoo's networks, sorted, that match a shell pattern such as `resnext*`."""
-    return sorted(fnmatch.filter(ROWS, pattern))

@@ -123,6 +123,7 @@ def build(
     activation: Activation | None = None,
     zero_init_residual: bool = False,
     preprocess: Preprocess | None = None,
+    accept_licence: bool = False,
     dtype: Any = None,
     name: str | None = None,
 ) -> Any:
@@ -133,9 +134,10 @@ def build(
         include_top: whether pooling and classifier follow the last stage.
         weights: None for fresh ones, or what `kres.load_weights` takes.
         input_tensor: a symbolic Keras tensor to build on; the result is then an ordinary functional model.
-        input_shape: (h, w, c), where h and w may be None; (s, s, 3) at the row's size with the top, any size without.
+        input_shape: (h, w, c), where h and w may be None. The default with the top is (s, s, 3) at the size that the
+            published weights were evaluated at, without weights the row's; without the top any size.
         pooling: without the top, `avg` or `max` to put out (n, c) instead of the last map.
-        classes: None for the published number.
+        classes: None for the published weights' number, or the row's. Another number leaves the head fresh.
         classifier_activation: None puts out logits.
         output_stride: pixels to one position of the last map, at most: 8, 16 or 32 on ImageNet's stem. Dilated
             convolutions take the place of the strides that are too many.
@@ -147,14 +149,18 @@ def build(
         norm: `batch`, `sync_batch`, `frozen_batch` or `group`; None for the row's.
         activation: such as `relu` or `silu`; None for the row's.
         zero_init_residual: start each residual branch at zero, for training from scratch (Goyal et al. 2017).
-        preprocess: how images become inputs; None for the row's own.
+        preprocess: how images become inputs; None for the published weights', or the row's.
+        accept_licence: take published weights whose licence forbids commercial use.
         dtype: a Keras dtype policy such as `mixed_bfloat16`; None for the global one.
         name: of the model; None for the row's.
 
     Raises:
-        ValueError: an argument has a value that is not allowed, or a weights file does not fit.
+        ValueError: an argument has a value that is not allowed, a weights file does not fit, or its licence was not
+            accepted.
     """
     spec = _resolve(network, norm=norm, activation=activation)
+    if weights is not None:
+        spec = _as_published(spec, weights, network=network, accept_licence=accept_licence)
     zero_init_residual = zero_init_residual or spec.zero_init_residual
     classes = checked_classes(spec.classes if classes is None else classes)
     if pooling not in (None, *POOLINGS):
@@ -210,7 +216,7 @@ def build(
     if weights is not None:
         from kres.weights import load_weights
 
-        load_weights(model, weights, network=network)
+        load_weights(model, weights, network=network, accept_licence=accept_licence)
         if preprocess is not None and isinstance(model, ResNet):
             model.preprocess = preprocess  # published weights bring their own, but the caller has the last word
     return model
@@ -222,6 +228,17 @@ def _resolve(network: str | Spec, *, norm: Norm | None, activation: Activation |
     given = {"norm": norm, "activation": activation}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return dataclasses.replace(spec, **changes)
+
+
+def _as_published(spec: Spec, weights: Any, *, network: str | Spec, accept_licence: bool) -> Spec:
+    """The Spec with the classes and the input size of published weights; as it is for a file of the user's own."""
+    from kres.weights import find_published
+
+    found = find_published(weights, network, accept_licence=accept_licence)
+    if found is None:
+        return spec
+    _, published = found
+    return dataclasses.replace(spec, classes=published.classes or spec.classes, input_size=published.preprocess.size)
 
 
 def _default_preprocess(spec: Spec, shape: tuple[int | None, int | None, int]) -> Preprocess:

@@ -88,6 +88,7 @@ def describe_data(source: Source) -> dict[str, Any]:
     return {
         "source": source.name,
         "classes": source.classes,
+        "class_names": list(source.class_names),
         "train_images": len(source.train),
         "test_images": len(source.test),
         "sha256": digest.hexdigest(),
@@ -101,7 +102,8 @@ def _listing(split: Split) -> bytes:
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     old, new = _flatten(old), _flatten(new)
     if old.get("data.sha256") == new.get("data.sha256"):  # the same images by another path
-        old["data.source"] = new["data.source"]
+        for key in ("data.source", "data.class_names"):  # names are in the digest; the earliest runs list none
+            old[key] = new.get(key)
     keys = sorted({*old, *new})
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 

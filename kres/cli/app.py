@@ -16,6 +16,7 @@ from kres.cli.catalogue import info, list_
 from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
+from kres.cli.predict import predict
 from kres.cli.train import train
 from kres.cli.verify import verify
 
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
     "train": train,
     "eval": evaluate,
+    "predict": predict,
     "export": export,
     "verify": verify,
     "bench": bench,

@@ -1,6 +1,8 @@
 """`kres list` and `kres info`: what the zoo holds."""
 
+import dataclasses
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -8,36 +10,41 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import kres
-from kres.weights import PUBLISHED
+from kres.weights import PUBLISHED, network_of, tags_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 
 
 def list_(
     pattern: Annotated[str, typer.Argument(help="A shell pattern, such as 'resnext*'.")] = "*",
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Their published weights instead: what --weights takes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the networks."""
+    """List the networks, or the published weights; the first of a network are what `imagenet` stands for."""
+    if pretrained:
+        _list_published(pattern, as_json=as_json)
+        return
     rows = {name: kres.spec(name) for name in kres.list_models(pattern)}
     if as_json:
         typer.echo(json.dumps({name: row.to_dict() for name, row in rows.items()}, indent=2))
         return
     table = Table(Column("network", no_wrap=True), "blocks", Column("parameters", no_wrap=True), "pixels", "weights")
     for name, row in rows.items():
-        params = row.params if isinstance(row.params, str) else f"{row.params:,}"
         table.add_row(
             name,
             " ".join(map(str, row.depths)),
-            params,
+            _count(row.params),
             str(row.input_size),
-            _in_short(_tags(name)),
+            _in_short(list(tags_of(name))),
         )
     Console().print(table)
 
 
 def info(network: Annotated[str, typer.Argument(help="A row of `kres list`.")], as_json: AsJson = False) -> None:
     """Show what one network is, field by field."""
-    fields = {**kres.spec(network).to_dict(), "weights": _tags(network)}
+    fields = {**kres.spec(network).to_dict(), "weights": list(tags_of(network))}
     if as_json:
         typer.echo(json.dumps(fields, indent=2))
         return
@@ -47,9 +54,51 @@ def info(network: Annotated[str, typer.Argument(help="A row of `kres list`.")], 
     Console().print(table)
 
 
-def _tags(network: str) -> list[str]:
-    """The published weights of a network; the first is what `imagenet` stands for."""
-    return [tag for row, _, tag in (name.partition(".") for name in PUBLISHED) if row == network]
+def _list_published(pattern: str, *, as_json: bool) -> None:
+    """Published weights with all that their publishers say of them."""
+    rows = {name: PUBLISHED[name] for name in kres.list_models(pattern, pretrained=True)}
+    if as_json:
+        fields = {
+            name: {
+                **dataclasses.asdict(row),
+                "non_commercial": row.non_commercial,
+                "params": kres.spec(network_of(name)).params,
+            }
+            for name, row in rows.items()
+        }
+        typer.echo(json.dumps(fields, indent=2))
+        return
+    table = Table(
+        Column("weights", overflow="fold"),
+        "origin",
+        Column("parameters", justify="right", no_wrap=True),
+        Column("classes", justify="right", no_wrap=True),
+        Column("evaluated at", no_wrap=True),
+        Column("top-1", justify="right", no_wrap=True),
+        Column("licence", no_wrap=True),
+        caption="parameters: with 1,000 classes; evaluated at: pixels / crop; * no commercial use",
+    )
+    for name, row in rows.items():
+        recipe = row.preprocess
+        table.add_row(
+            name,
+            row.origin,
+            _count(kres.spec(network_of(name)).params),
+            f"{row.classes:,}" if row.classes else "none",
+            f"{recipe.size} / {recipe.crop:g} {recipe.interpolation}",
+            "-" if row.top1 is None else f"{row.top1:.2f}",
+            f"{row.licence or 'not stated'}{' *' if row.non_commercial else ''}",
+        )
+    # A file or a pipe gets a line a row, where rich would break it at 80 columns.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+
+
+_WIDE = 160
+
+
+def _count(params: int | str | None) -> str:
+    """A number of parameters; a paper that prints it rounded is quoted."""
+    return f"{params:,}" if isinstance(params, int) else str(params)
 
 
 def _in_short(tags: list[str]) -> str:

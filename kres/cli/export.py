@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kres.cli.verify import AsJson, Classes, Data, Images, ImageSize, OnCorrupt, Source, Weights, show
+from kres.cli.verify import AcceptLicence, AsJson, Classes, Data, Images, ImageSize, OnCorrupt, Source, Weights, show
 
 
 def export(
@@ -22,6 +22,7 @@ def export(
     data: Data = None,
     io: Annotated[str, typer.Option(help="Input and output of the int8 file: float32, int8 or uint8.")] = "float32",
     weights: Weights = None,
+    accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
     images: Images = 1000,
@@ -40,7 +41,7 @@ def export(
         check_io(io if FORMATS[name].calibrated else "float32", name)
     progress = Console(stderr=True)
     with progress.status("running the Keras model") as status:
-        named = resolve(source, weights=weights, classes=classes, image_size=image_size)
+        named = resolve(source, weights=weights, accept_licence=accept_licence, classes=classes, image_size=image_size)
         if data is None and named.data is None and any(FORMATS[name].calibrated for name in names):
             raise ValueError("int8 takes its ranges from images: give --data, or leave int8 out. Received: no --data")
         directory = output or (named.directory or Path()) / "export"

@@ -14,12 +14,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """A model of the command line, with its workdir and the source it was trained on where there are such."""
+    """A model of the command line, with what its run says where it comes of one: workdir, source, names of classes."""
 
     model: keras.Model
     name: str
     directory: Path | None = None
     data: str | None = None
+    class_names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +33,17 @@ class Proof:
 
 
 def resolve(
-    source: str, *, weights: str | None = None, classes: int | None = None, image_size: int | None = None
+    source: str,
+    *,
+    weights: str | None = None,
+    accept_licence: bool = False,
+    classes: int | None = None,
+    image_size: int | None = None,
+    default_weights: str | None = None,
 ) -> Named:
     """Find a model: a training workdir, a `.keras` file, or a row of the zoo with `weights`, `classes`, `image_size`.
+
+    A row without `weights` takes `default_weights`; where that is None too, random ones with a warning.
 
     Raises ValueError for what is none of them, and for options that a saved model has answered already.
     """
@@ -44,9 +53,17 @@ def resolve(
         if given := [name for name, value in options.items() if value is not None]:
             raise ValueError(f"a saved model knows its weights, classes and size. Received: {' '.join(given)}")
         return _saved(path)
+    weights = weights or default_weights
     shape = None if image_size is None else (image_size, image_size, 3)
     # Hundreds of fresh residual branches add up to infinity; branches that begin at zero do not.
-    model = kres.build(source, weights=weights, classes=classes, input_shape=shape, zero_init_residual=weights is None)
+    model = kres.build(
+        source,
+        weights=weights,
+        accept_licence=accept_licence,
+        classes=classes,
+        input_shape=shape,
+        zero_init_residual=weights is None,
+    )
     if weights is None:
         logger.warning("%s has RANDOM weights: its artifacts are for timing alone. Give --weights, or a run", source)
     return Named(model=model, name=source)
@@ -62,8 +79,14 @@ def _saved(path: Path) -> Named:
     directory = path if path.is_dir() else path.parent
     if not (directory / RUN).is_file():
         return Named(model=model, name=model.name)
+    data = read_run(directory)["settings"]["data"]
+    names = data.get("class_names")  # runs of kres 0.1 do not say
     return Named(
-        model=model, name=model.name, directory=directory, data=read_run(directory)["settings"]["data"]["source"]
+        model=model,
+        name=model.name,
+        directory=directory,
+        data=data["source"],
+        class_names=None if names is None else tuple(names),
     )
 
 

@@ -20,8 +20,13 @@ Data = Annotated[
     typer.Option(help="Held-out images: digits, an image folder, a TFDS name or directory. Default: the run's own."),
 ]
 Weights = Annotated[str | None, typer.Option(help="For a row: a published tag or a file. Default: random weights.")]
-Classes = Annotated[int | None, typer.Option(min=1, help="For a row: number of classes.")]
-ImageSize = Annotated[int | None, typer.Option(min=1, help="For a row: height and width in pixels.")]
+AcceptLicence = Annotated[
+    bool, typer.Option("--accept-licence", help="Use weights whose licence forbids commercial use, as it allows.")
+]
+Classes = Annotated[int | None, typer.Option(min=1, help="For a row: number of classes. Default: the weights' own.")]
+ImageSize = Annotated[
+    int | None, typer.Option(min=1, help="For a row: height and width in pixels. Default: the weights' own.")
+]
 Images = Annotated[int, typer.Option(min=32, help="Held-out images to compare on, at most.")]
 OnCorrupt = Annotated[str, typer.Option(help="fail or skip: what to do about images that do not decode.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
@@ -32,6 +37,7 @@ def verify(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="SavedModels, .tflite files.")],
     data: Data = None,
     weights: Weights = None,
+    accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
     images: Images = 1000,
@@ -44,7 +50,7 @@ def verify(
 
     progress = Console(stderr=True)
     with progress.status("running the Keras model"):
-        named = resolve(source, weights=weights, classes=classes, image_size=image_size)
+        named = resolve(source, weights=weights, accept_licence=accept_licence, classes=classes, image_size=image_size)
         found = proof(named, data, limit=images, on_corrupt=on_corrupt)
     reports = []
     for path in artifacts:

@@ -1,7 +1,19 @@
 """Published and saved weights, from any of their file formats into a network."""
 
 from kres.weights.catalog import PUBLISHED, Published
-from kres.weights.hub import DownloadError
-from kres.weights.loading import load_weights, preprocess, published_name
+from kres.weights.downloads import DownloadError
+from kres.weights.loading import load_weights, preprocess
+from kres.weights.tags import find_published, list_models, network_of, published_name, tags_of
 
-__all__ = ["PUBLISHED", "DownloadError", "Published", "load_weights", "preprocess", "published_name"]
+__all__ = [
+    "PUBLISHED",
+    "DownloadError",
+    "Published",
+    "find_published",
+    "list_models",
+    "load_weights",
+    "network_of",
+    "preprocess",
+    "published_name",
+    "tags_of",
+]

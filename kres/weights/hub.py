@@ -1,117 +1,140 @@
 """Published files onto this machine: downloaded once, checked, kept in the publisher's own cache."""
 
-import hashlib
 import http.client
 import os
+import re
 import urllib.error
-import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
-
-from rich.console import Console
-from rich.progress import Progress
 
 from kres.weights.catalog import Published
-
-KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet"
-"""Folder of keras.applications' residual networks."""
-TIMEOUT_SECONDS = 30.0
-_CHUNK_BYTES = 1 << 20
-_NO_NETWORK = (
-    "check the network, the proxy and the free disk space, and try again (HF_HUB_OFFLINE forbids all downloads)"
-)
+from kres.weights.downloads import NO_SPACE, DownloadError, download
+from kres.weights.integrity import Expected
 
 
-class DownloadError(OSError):
-    """A published file could not be had; the message says what to do."""
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A plain file host: the folder of its files, and the cache where its publisher's own library looks for them."""
+
+    url: str
+    cache: Callable[[], Path]
+
+
+def _from_environment(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or default).expanduser()
+
+
+def _user_cache() -> Path:
+    return _from_environment("XDG_CACHE_HOME", "~/.cache")
+
+
+SITES = {
+    "keras": Site(
+        url="https://storage.googleapis.com/tensorflow/keras-applications/resnet",
+        cache=lambda: _from_environment("KERAS_HOME", "~/.keras") / "models",
+    ),
+    "torchvision": Site(
+        url="https://download.pytorch.org/models",
+        cache=lambda: _from_environment("TORCH_HOME", str(_user_cache() / "torch")) / "hub" / "checkpoints",
+    ),
+    "bit": Site(url="https://storage.googleapis.com/bit_models", cache=lambda: _user_cache() / "kres" / "bit"),
+}
+REPOSITORIES = {"timm": "timm/{name}", "kerashub": "keras/{tag}"}
+"""Repositories of the Hugging Face hub, by the catalogue's name of a file or the tag in it."""
+
+_NO_NETWORK = "check the network and the proxy, and try again (HF_HUB_OFFLINE forbids all downloads)"
+_NO_ROOM = "make room on the disk, or move the cache by its environment variable"
+_NO_CACHE = "its cache must be a folder that you may write to"
+_BUSY = "too many requests: wait some minutes, then try again"
+_FAULT = "the server has a fault: try again later"
+_REFUSED_BY_HUB = "there is no such file, or it asks for a token: `hf auth login`"
+_REFUSED_BY_SITE = "there is no such file any more, or not for everyone: a newer kres may know its place"
 
 
 def fetch(name: str, published: Published) -> Path:
-    """The local file of a published row, from the cache if it is there.
+    """The local file of a published row, from the cache if it is there, checked against all that the row says of it.
 
-    timm's come from the Hugging Face hub into its cache (`HF_HOME`, `HF_HUB_OFFLINE` and `HF_ENDPOINT` are obeyed),
-    keras.applications' into Keras's (`KERAS_HOME`), where keras.applications finds them too.
+    timm's and KerasHub's come from the Hugging Face hub into its cache (`HF_HOME` and `HF_ENDPOINT` are obeyed). The
+    others go where their own libraries find them too: keras.applications' into Keras's cache (`KERAS_HOME`),
+    torchvision's into PyTorch's (`TORCH_HOME`), BiT's into `kres/bit` of the user's (`XDG_CACHE_HOME`).
+    `HF_HUB_OFFLINE=1` forbids every download.
 
     Raises:
-        DownloadError: no network and no cached file, an HTTP error, or content of another hash.
+        DownloadError: no network and no cached file, an HTTP error, a full disk, or content of another size or hash.
     """
-    if published.origin == "timm":
-        return _from_hub(f"timm/{name}", published.file)
-    assert published.md5 is not None
-    return _from_keras(published.file, md5=published.md5)
+    expected = Expected(size_bytes=published.size_bytes, md5=published.md5, sha256=published.sha256)
+    if published.origin in REPOSITORIES:
+        repository = REPOSITORIES[published.origin].format(name=name, tag=name.partition(".")[2])
+        return _from_hub(repository, published.file, expected=expected)
+    return _from_site(SITES[published.origin], published.file, expected=expected)
 
 
-def _from_hub(repo: str, file: str) -> Path:
+def _from_hub(repository: str, file: str, *, expected: Expected) -> Path:
+    path = _hub_download(repository, file)
+    if (fault := _hub_fault(path, expected)) is not None:
+        path = _hub_download(repository, file, again=True)  # the cached one may be damaged
+        fault = _hub_fault(path, expected)
+    if fault is not None:
+        raise DownloadError(
+            f"{file} of {repository} was damaged on its way or is not the published file: try again, or update kres "
+            f"if it has changed there, or give a path to the file that you mean. {fault}"
+        )
+    return path
+
+
+def _hub_fault(path: Path, expected: Expected) -> str | None:
+    """How a file of the hub's cache differs from the catalogue or, where that is silent, from the hub's own hash."""
+    # huggingface_hub checks the size alone, and calls a large file in its cache by the hash that the hub has of it.
+    blob = path.resolve().name
+    recorded = blob if re.fullmatch("[0-9a-f]{64}", blob) else None
+    return replace(expected, sha256=expected.sha256 or recorded).fault(path)
+
+
+def _hub_download(repository: str, file: str, *, again: bool = False) -> Path:
     # Half a second of imports that only a download needs.
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError  # type: ignore[attr-defined]
 
     try:
-        return Path(hf_hub_download(repo_id=repo, filename=file))
-    except LocalEntryNotFoundError as error:
-        # Not in the cache; the cause is what stood between us and the hub.
-        reason = error.__cause__ if isinstance(error.__cause__, Exception) else error
-        advice = _advice(reason.response.status_code) if isinstance(reason, HfHubHTTPError) else _NO_NETWORK
-        raise _download_error(repo, file, advice, reason) from error
-    except HfHubHTTPError as error:
-        raise _download_error(repo, file, _advice(error.response.status_code), error) from error
+        return Path(hf_hub_download(repo_id=repository, filename=file, force_download=again))
     except (OSError, HTTPError) as error:  # the second: its HTTP library's own
-        raise _download_error(repo, file, _NO_NETWORK, error) from error
+        reason: Exception = error
+        if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+            reason = error.__cause__  # not in the cache: what stood between us and the hub
+        status = reason.response.status_code if isinstance(reason, HfHubHTTPError) else None
+        advice = _advice(reason, status=status, refused=_REFUSED_BY_HUB)
+        raise _download_error(repository, file, advice, reason) from error
 
 
-def _from_keras(file: str, *, md5: str) -> Path:
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    target = Path(home) / "models" / file
-    if target.exists() and _md5(target) == md5:
+def _from_site(site: Site, file: str, *, expected: Expected) -> Path:
+    from huggingface_hub import constants
+
+    target = site.cache() / file
+    if expected.met_by(target):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if constants.HF_HUB_OFFLINE:
+        raise DownloadError(
+            f"{file} of {site.url} is not in {target.parent}, and HF_HUB_OFFLINE forbids all downloads: unset it, or "
+            "fetch the file by other means and give its path."
+        )
     try:
-        _download(f"{KERAS_URL}/{file}", target, md5=md5)
-    except urllib.error.HTTPError as error:
-        raise _download_error(KERAS_URL, file, _advice(error.code), error) from error
+        download(f"{site.url}/{file}", target, expected=expected)
     except DownloadError:
         raise
     except (OSError, http.client.HTTPException) as error:
-        raise _download_error(KERAS_URL, file, _NO_NETWORK, error) from error
+        status = error.code if isinstance(error, urllib.error.HTTPError) else None
+        advice = _advice(error, status=status, refused=_REFUSED_BY_SITE)
+        raise _download_error(site.url, file, advice, error) from error
     return target
 
 
-def _download(url: str, target: Path, *, md5: str) -> None:
-    """Fetch into a temporary file beside the target, check it, and only then give it the target's name."""
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as part, urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
-            _copy(response, part, size=int(response.headers.get("Content-Length") or 0), title=target.name)
-        if (received := _md5(temporary)) != md5:
-            raise DownloadError(
-                f"{url} was cut short or is not the published file, and was not kept: try again. "
-                f"Expected MD5 {md5}. Received: {received}"
-            )
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _copy(source: IO[bytes], part: IO[bytes], *, size: int, title: str) -> None:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=size or None)
-        while chunk := source.read(_CHUNK_BYTES):
-            part.write(chunk)
-            progress.advance(task, len(chunk))
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _advice(status: int) -> str:
-    if status in (401, 403, 404):
-        return "there is no such file, or it asks for a token: `hf auth login`"
-    if status == 429:
-        return "too many requests: wait some minutes, then try again"
-    return "the server has a fault: try again later"
+def _advice(error: Exception, *, status: int | None, refused: str) -> str:
+    if status is not None:
+        return refused if status in (401, 403, 404, 410) else _BUSY if status == 429 else _FAULT
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        return _NO_ROOM
+    return _NO_CACHE if isinstance(error, OSError) and error.filename else _NO_NETWORK
 
 
 def _download_error(place: str, file: str, advice: str, error: Exception) -> DownloadError:

@@ -6,18 +6,23 @@ from pathlib import Path
 
 import keras
 
-from kres.lookup import look_up
 from kres.lookup import spec as look_up_spec
 from kres.model import ResNet
 from kres.preprocessing import Preprocess
 from kres.specs import Spec
 from kres.weights import hub
-from kres.weights.catalog import DEFAULT, PUBLISHED
+from kres.weights.catalog import PUBLISHED
 from kres.weights.convert import load_file
-from kres.weights.files import SUFFIXES
+from kres.weights.tags import find_published, published_name
 
 
-def load_weights(model: keras.Model, source: str | os.PathLike[str], *, network: str | Spec | None = None) -> None:
+def load_weights(
+    model: keras.Model,
+    source: str | os.PathLike[str],
+    *,
+    network: str | Spec | None = None,
+    accept_licence: bool = False,
+) -> None:
     """Load weights into a model in place: all of them or, with an error, none.
 
     Where only the number of classes differs, the head keeps its own values, everything else is loaded, and a line in
@@ -29,9 +34,11 @@ def load_weights(model: keras.Model, source: str | os.PathLike[str], *, network:
             .safetensors or .pth under timm's and torchvision's names; .h5, .weights.h5 or .keras of keras.applications
             or of kres.
         network: what the model was built from, where the model does not know (one built on an `input_tensor`).
+        accept_licence: take published weights whose licence forbids commercial use.
 
     Raises:
-        ValueError: no such tag, or the file is damaged, of another network, or holds NaN.
+        ValueError: no such tag, or its licence was not accepted; the file is damaged, of another network, or holds
+            NaN.
         OSError: the file is missing, is a directory, or could not be downloaded.
         ImportError: a .pth file without PyTorch.
     """
@@ -42,49 +49,17 @@ def load_weights(model: keras.Model, source: str | os.PathLike[str], *, network:
             f"Received: model={model.name!r}, network=None"
         )
     spec = look_up_spec(network) if isinstance(network, str) else network
-    if _is_path(source):
+    found = find_published(source, network, accept_licence=accept_licence)
+    if found is None:
         load_file(model, Path(source).expanduser(), spec=spec)
         if isinstance(model, ResNet):
             model.weights_tag = None
         return
-    name = published_name(str(source), network if isinstance(network, str) else None)
-    published = PUBLISHED[name]
+    name, published = found
     load_file(model, hub.fetch(name, published), spec=spec)
     if isinstance(model, ResNet):
         model.weights_tag = f"{published.origin}/{name}"
         model.preprocess = dataclasses.replace(published.preprocess, size=model.preprocess.size)
-
-
-def _is_path(source: str | os.PathLike[str]) -> bool:
-    if isinstance(source, os.PathLike):
-        return True
-    if not isinstance(source, str) or not source:
-        raise ValueError(f"A weights source is a tag or a path. Received: source={source!r}")
-    return source.lower().endswith(tuple(SUFFIXES)) or Path(source).expanduser().exists()
-
-
-def published_name(source: str, row: str | None = None) -> str:
-    """The catalogue's name, "resnet50.a1_in1k", of "timm/resnet50.a1_in1k" or, with the row known, of a mere tag.
-
-    Raises:
-        ValueError: nothing is published under that name, or not for this row.
-    """
-    origin, _, tag = source.rpartition("/")
-    ours = {name.partition(".")[2]: name for name in PUBLISHED if name.partition(".")[0] == row}
-    if tag == DEFAULT and ours:
-        tag = next(iter(ours))
-    name = ours.get(tag, tag)
-    if name not in PUBLISHED and row is not None:
-        known = f"Published for {row}: {', '.join(ours) or 'nothing'}."
-        raise ValueError(
-            f"That is no published tag of {row} and no file ({', '.join(SUFFIXES)}). {known} Received: {source!r}"
-        )
-    published = look_up(PUBLISHED, name, what="published weights file")
-    if origin not in ("", published.origin):
-        raise ValueError(f"{name} is published by {published.origin!r}. Received: {source!r}")
-    if row is not None and name not in ours.values():
-        raise ValueError(f"{name} is of another network than {row}. Received: {source!r}")
-    return name
 
 
 def preprocess(model_or_tag: keras.Model | str) -> Preprocess:

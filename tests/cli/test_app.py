@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import kres
 from kres.cli.app import COMMANDS, app, run
+from kres.weights import hub
 
 
 def invoke(*arguments: str):
@@ -35,6 +36,22 @@ def test_list_shows_every_row_and_filters():
     assert "resnext50_32x4d" in invoke("list", "resnext*").stdout
 
 
+def test_list_shows_published_weights_and_marks_their_licences():
+    every = json.loads(invoke("list", "--pretrained", "--json").stdout)
+    assert list(every) == kres.list_models(pretrained=True)
+    found = json.loads(invoke("list", "--pretrained", "resnext101_32x8d", "--json").stdout)
+    row = found["resnext101_32x8d.fb_swsl_ig1b_ft_in1k"]
+    assert row["non_commercial"]
+    assert (row["licence"], row["params"], row["top1"]) == ("cc-by-nc-4.0", 88_791_336, 84.276)
+    assert row["preprocess"]["crop"] == 0.875
+    shown = invoke("list", "--pretrained", "resnext101_32x8d").stdout
+    lines = {line.split()[1]: line for line in shown.splitlines() if "resnext101" in line}
+    assert set(lines) == set(found)  # whole names, where the output is no terminal
+    assert {name for name, line in lines.items() if "*" in line} == {
+        name for name, row in found.items() if row["non_commercial"]
+    }
+
+
 def test_info_shows_the_fields_and_the_published_weights():
     found = json.loads(invoke("info", "resnet50", "--json").stdout)
     assert found["depths"] == [3, 4, 6, 3]
@@ -48,6 +65,8 @@ def test_info_shows_the_fields_and_the_published_weights():
         (["info", "resnet51"], "Closest: resnet50"),
         (["train", "cifar_resnet2O", "--data", "digits", "--workdir", "w"], "cifar_resnet20"),
         (["export", "no_such_net", "--all"], "no_such_net"),
+        (["export", "resnet18", "--weights", "fb_swsl_ig1b_ft_in1k", "--format", "float32"], "--accept-licence"),
+        (["verify", "resnet18", "x.tflite", "--weights", "fb_swsl_ig1b_ft_in1k"], "cc-by-nc-4.0"),
         (["eval", "nothing.keras", "--data", "digits"], "nothing.keras"),
     ],
 )
@@ -61,6 +80,16 @@ def test_a_users_mistake_ends_with_one_line_and_exit_code_2(arguments, message, 
     assert told.startswith("error: ")
     assert message in told
     assert "Traceback" not in told
+
+
+def test_an_accepted_licence_reaches_the_download(monkeypatch):
+    def fetch(name, row):
+        raise OSError(f"{name} would be downloaded")
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    weights = ["--weights", "fb_swsl_ig1b_ft_in1k", "--accept-licence"]
+    for command in (["export", "resnet18", "--format", "float32"], ["verify", "resnet18", "x.tflite"]):
+        assert str(invoke(*command, *weights).exception) == "resnet18.fb_swsl_ig1b_ft_in1k would be downloaded"
 
 
 def test_the_command_turns_onednn_on_and_a_library_import_does_not():

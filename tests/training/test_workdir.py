@@ -52,6 +52,13 @@ def test_the_same_images_by_another_path_are_the_same_data(tmp_path):
         open_workdir(tmp_path, changed, resume=True)
 
 
+def test_a_run_that_did_not_list_its_classes_goes_on(tmp_path):
+    """As kres 0.1 wrote them; the digest holds the names too."""
+    write_run(tmp_path, SETTINGS, state=RUNNING)
+    listed = {**SETTINGS, "data": {**SETTINGS["data"], "class_names": ["0", "1"]}}
+    assert open_workdir(tmp_path, listed, resume=True)
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"settings": {}'])
 def test_an_unreadable_run_file_is_an_error(tmp_path, content):
     (tmp_path / "run.json").write_text(content)

@@ -9,17 +9,24 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
+import keras
 import pytest
 
-from kres.weights import PUBLISHED, DownloadError, hub
-from tests.weights.hub_server import Host, serving
+from kres.weights import PUBLISHED, DownloadError, Published, hub
+from tests.support import skip_or_fail
+from tests.weights.hub_server import Fault, Host, serving
 
 NAME = "resnet18.a1_in1k"
 ON_HUB = f"/timm/{NAME}/resolve/main/model.safetensors"
 CONTENT = bytes(range(256)) * 1000
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 KERAS = replace(PUBLISHED["keras_resnet50.imagenet"], md5=hashlib.md5(CONTENT).hexdigest())
+TORCHVISION = replace(KERAS, origin="torchvision", file=f"resnet50-{SHA256[:8]}.pth", md5=None, sha256=SHA256[:8])
+BIT = replace(KERAS, origin="bit", file="BiT-M-R50x1.npz", md5=None, size_bytes=len(CONTENT))
+SITES = [pytest.param(row, id=row.origin) for row in (KERAS, TORCHVISION, BIT)]
 
 
 @pytest.fixture
@@ -28,19 +35,24 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
     with serving() as server:
         # Read from HF_ENDPOINT and HF_HOME when huggingface_hub is imported, which another test may have done.
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(hub, "KERAS_URL", server.url)
         monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setattr(time, "sleep", lambda seconds: None)  # huggingface_hub waits 23 s in all between its tries
+        move_all(server.url, monkeypatch)
         yield server
 
 
-def keras_folder(tmp_path: Path) -> list[str]:
-    return [path.name for path in (tmp_path / "keras" / "models").iterdir()]
+def move_all(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `url` the address of every publisher."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+    for origin, site in hub.SITES.items():
+        monkeypatch.setitem(hub.SITES, origin, replace(site, url=url))
 
 
 def test_a_file_comes_from_the_hub_once(host: Host) -> None:
@@ -61,61 +73,107 @@ def test_a_cached_file_needs_no_network(host: Host, monkeypatch: pytest.MonkeyPa
     assert not host.requests
 
 
+def test_kerashub_presets_come_from_its_repositories(host: Host) -> None:
+    row = replace(KERAS, origin="kerashub", file="model.weights.h5", md5=None)
+    host.files["/keras/resnet_50_imagenet/resolve/main/model.weights.h5"] = CONTENT
+    assert hub.fetch("kerashub_resnet50.resnet_50_imagenet", row).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("sha256", [None, SHA256[:8], SHA256], ids=["the hub's hash", "prefix", "the catalogue's hash"])
+def test_a_damaged_hub_cache_is_fetched_again(sha256: str | None, host: Host) -> None:
+    row = replace(PUBLISHED[NAME], sha256=sha256)
+    host.files[ON_HUB] = CONTENT
+    hub.fetch(NAME, row).write_bytes(CONTENT[:-1] + b"!")
+    assert hub.fetch(NAME, row).read_bytes() == CONTENT
+
+
+def test_a_bit_that_the_network_flips_is_seen(host: Host) -> None:
+    """huggingface_hub itself checks the size alone."""
+    host.files[ON_HUB] = CONTENT
+    host.faults = [Fault(flips=True)]
+    assert hub.fetch(NAME, PUBLISHED[NAME]).read_bytes() == CONTENT
+    assert host.asked == ["", ""]
+
+
+def test_a_hub_file_that_is_not_the_catalogues_is_refused(host: Host) -> None:
+    host.files[ON_HUB] = CONTENT[:-1] + b"!"
+    with pytest.raises(DownloadError, match=f"not the published file.*update kres.*Expected SHA256 {SHA256}"):
+        hub.fetch(NAME, replace(PUBLISHED[NAME], sha256=SHA256))
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["breaks off", "stalls"])
+def test_a_hub_download_goes_on_where_it_ended(waits: bool, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 500)  # 10 MB by default, whole ones count
+    host.files[ON_HUB] = CONTENT
+    host.faults = [Fault(keep=1000, waits=waits)]
+    assert hub.fetch(NAME, PUBLISHED[NAME]).read_bytes() == CONTENT
+    assert host.asked == ["", "bytes=1000-"]
+
+
 @pytest.mark.parametrize(
-    ("status", "advice"),
-    [(404, "no such file"), (401, "asks for a token"), (429, "too many requests: wait"), (500, "try again later")],
+    ("status", "advice", "of_hub"),
+    [
+        (404, "no such file", "no such file"),
+        (401, "not for everyone", "asks for a token"),
+        (429, "too many requests: wait", "too many requests: wait"),
+        (500, "try again later", "try again later"),
+    ],
 )
-def test_http_errors_say_what_to_do(status: int, advice: str, host: Host) -> None:
+def test_http_errors_say_what_to_do(status: int, advice: str, of_hub: str, host: Host) -> None:
     host.status = status
-    with pytest.raises(DownloadError, match=f"{NAME} could not be downloaded: .*{advice}.*give its path"):
+    with pytest.raises(DownloadError, match=f"{NAME} could not be downloaded: .*{of_hub}.*give its path"):
         hub.fetch(NAME, PUBLISHED[NAME])
     with pytest.raises(DownloadError, match=f"{KERAS.file} of .* could not be downloaded: .*{advice}.*give its path"):
         hub.fetch("keras_resnet50.imagenet", KERAS)
 
 
 def test_a_missing_file_is_a_clear_error(host: Host) -> None:
-    with pytest.raises(DownloadError, match="no such file"):
-        hub.fetch(NAME, PUBLISHED[NAME])
+    for row in (PUBLISHED[NAME], KERAS):
+        with pytest.raises(DownloadError, match="no such file"):
+            hub.fetch(NAME, row)
 
 
 def test_no_server_is_a_clear_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
     with serving() as other:
         dead = other.url
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", dead + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "ENDPOINT", dead)
-    monkeypatch.setattr(hub, "KERAS_URL", dead)
-    for name, published in ((NAME, PUBLISHED[NAME]), ("keras_resnet50.imagenet", KERAS)):
+    move_all(dead, monkeypatch)
+    for row in (PUBLISHED[NAME], KERAS):
         with pytest.raises(DownloadError, match=r"check the network.*give its path.*\(.*refused.*\)"):
-            hub.fetch(name, published)
+            hub.fetch(NAME, row)
 
 
 def test_offline_mode_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
+    host.files[f"/{KERAS.file}"] = CONTENT
+    hub.fetch("keras_resnet50.imagenet", KERAS)
+    host.requests.clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE"):
-        hub.fetch(NAME, PUBLISHED[NAME])
+    for row in (PUBLISHED[NAME], TORCHVISION, BIT):
+        with pytest.raises(DownloadError, match=r"HF_HUB_OFFLINE.*give its path"):
+            hub.fetch(NAME, row)
+    assert hub.fetch("keras_resnet50.imagenet", KERAS).read_bytes() == CONTENT
     assert not host.requests
 
 
 def test_a_broken_connection_leaves_nothing_that_looks_whole(host: Host, tmp_path: Path) -> None:
     host.files[ON_HUB] = host.files[f"/{KERAS.file}"] = CONTENT
     host.cut = 1000
-    with pytest.raises(DownloadError, match="check the network"):
-        hub.fetch(NAME, PUBLISHED[NAME])
-    with pytest.raises(DownloadError, match=r"could not be downloaded|cut short"):
-        hub.fetch("keras_resnet50.imagenet", KERAS)
-    assert keras_folder(tmp_path) == []
+    for row in (PUBLISHED[NAME], KERAS):
+        with pytest.raises(DownloadError, match="check the network"):
+            hub.fetch(NAME, row)
+    assert not (tmp_path / "keras" / "models" / KERAS.file).exists()
     host.cut = 0
-    assert hub.fetch(NAME, PUBLISHED[NAME]).read_bytes() == CONTENT
-    assert hub.fetch("keras_resnet50.imagenet", KERAS).read_bytes() == CONTENT
+    for row in (PUBLISHED[NAME], KERAS):
+        assert hub.fetch(NAME, row).read_bytes() == CONTENT
 
 
 def test_a_server_that_speaks_no_http_is_a_clear_error(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setattr(hub, "KERAS_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        move_all(f"http://127.0.0.1:{listener.getsockname()[1]}", monkeypatch)
 
         def answer() -> None:
             connection, _ = listener.accept()
@@ -130,35 +188,92 @@ def test_a_server_that_speaks_no_http_is_a_clear_error(host: Host, monkeypatch: 
         thread.join()
 
 
-def test_keras_files_are_kept_where_keras_looks(host: Host, tmp_path: Path) -> None:
-    host.files[f"/{KERAS.file}"] = CONTENT
+@pytest.mark.parametrize(
+    ("row", "folder"),
+    [(KERAS, "keras/models"), (TORCHVISION, "torch/hub/checkpoints"), (BIT, "user/kres/bit")],
+    ids=["keras", "torchvision", "bit"],
+)
+def test_a_file_is_kept_where_its_own_library_looks(row: Published, folder: str, host: Host, tmp_path: Path) -> None:
+    host.files[f"/{row.file}"] = CONTENT
     for _ in range(2):
-        path = hub.fetch("keras_resnet50.imagenet", KERAS)
-        assert path == tmp_path / "keras" / "models" / KERAS.file
+        path = hub.fetch("a row", row)
+        assert path == tmp_path / folder / row.file
         assert path.read_bytes() == CONTENT
-    assert host.requests == [("GET", f"/{KERAS.file}")]
+    assert host.requests == [("GET", f"/{row.file}")]
 
 
-def test_content_of_another_hash_is_not_kept(host: Host, tmp_path: Path) -> None:
+def test_keras_finds_what_kres_fetched(host: Host, tmp_path: Path) -> None:
+    host.files[f"/{KERAS.file}"] = CONTENT
+    ours = hub.fetch("keras_resnet50.imagenet", KERAS)
+    theirs = keras.utils.get_file(
+        KERAS.file, f"{host.url}/{KERAS.file}", cache_subdir="models", cache_dir=tmp_path / "keras", file_hash=KERAS.md5
+    )
+    assert Path(theirs) == ours
+    assert len(host.requests) == 1
+
+
+def test_torch_finds_what_kres_fetched(host: Host) -> None:
+    if find_spec("torch") is None:
+        skip_or_fail("PyTorch is not installed")
+    import torch
+
+    host.files[f"/{TORCHVISION.file}"] = CONTENT
+    assert hub.fetch("a row", TORCHVISION).parent == Path(torch.hub.get_dir()) / "checkpoints"
+
+
+@pytest.mark.parametrize("row", SITES)
+def test_a_damaged_cached_file_is_fetched_again(row: Published, host: Host) -> None:
+    host.files[f"/{row.file}"] = CONTENT
+    hub.fetch("a row", row).write_bytes(b"half")
+    assert hub.fetch("a row", row).read_bytes() == CONTENT
+
+
+def test_content_of_another_hash_is_refused(host: Host, tmp_path: Path) -> None:
     host.files[f"/{KERAS.file}"] = CONTENT[:-1] + b"!"
     with pytest.raises(DownloadError, match=f"not the published file.*Expected MD5 {KERAS.md5}"):
         hub.fetch("keras_resnet50.imagenet", KERAS)
-    assert keras_folder(tmp_path) == []
+    assert not (tmp_path / "keras" / "models" / KERAS.file).exists()
 
 
-def test_a_damaged_cached_file_is_fetched_again(host: Host) -> None:
-    host.files[f"/{KERAS.file}"] = CONTENT
-    path = hub.fetch("keras_resnet50.imagenet", KERAS)
-    path.write_bytes(b"half")
-    assert hub.fetch("keras_resnet50.imagenet", KERAS).read_bytes() == CONTENT
+def test_a_cache_that_cannot_be_written_is_named(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with pytest.raises(DownloadError, match=f"a folder that you may write to.*{tmp_path / 'file'}"):
+        hub.fetch("keras_resnet50.imagenet", KERAS)
 
 
-def test_the_environment_chooses_hub_and_cache(tmp_path: Path) -> None:
+def test_a_full_disk_is_told(host: Host, tmp_path: Path) -> None:
+    """In a process that may write no larger files."""
+    code = f"""
+import resource
+from dataclasses import replace
+from importlib.util import find_spec
+from kres.weights import DownloadError, PUBLISHED, hub
+hub.SITES["keras"] = replace(hub.SITES["keras"], url={host.url!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+for row in (PUBLISHED[{NAME!r}], PUBLISHED["keras_resnet50.imagenet"]):
+    try:
+        hub.fetch({NAME!r}, replace(row, md5=None))
+    except DownloadError as error:
+        print(error)
+"""
+    host.files[ON_HUB] = host.files[f"/{KERAS.file}"] = CONTENT
+    environment = os.environ | {"HF_ENDPOINT": host.url, "HF_HOME": str(tmp_path / "hub"), "KERAS_BACKEND": "numpy"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.count("make room on the disk") == 2, done.stdout + done.stderr
+
+
+def test_the_environment_chooses_hub_and_cache_and_processes_share_it(tmp_path: Path) -> None:
     """As a user sets them: before Python starts."""
     code = f"from kres.weights import PUBLISHED, hub; hub.fetch({NAME!r}, PUBLISHED[{NAME!r}])"
     with serving() as server:
         server.files[ON_HUB] = CONTENT
         environment = os.environ | {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}
-        subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
+        environment["KERAS_BACKEND"] = "numpy"  # starts in half the time
+        both = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
+        assert [process.wait(120) for process in both] == [0, 0]
+        assert server.requests.count(("GET", ON_HUB)) == 1
     (cached,) = (tmp_path / "hub" / f"models--timm--{NAME}").glob("snapshots/*/model.safetensors")
     assert cached.read_bytes() == CONTENT

@@ -1,5 +1,6 @@
 """What a user may call weights, and what a model knows about them afterwards."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -8,43 +9,9 @@ import pytest
 from safetensors.numpy import save_file
 
 import kres
-from kres.weights import PUBLISHED, hub, published_name
+from kres.weights import PUBLISHED, hub
 from kres.weights.catalog import Published
 from tests.weights.small import SPEC, assert_same, network, timm_state_dict, values
-
-
-@pytest.mark.parametrize(
-    ("source", "row", "expected"),
-    [
-        ("timm/resnet50.a1_in1k", "resnet50", "resnet50.a1_in1k"),
-        ("timm/resnet50.a1_in1k", None, "resnet50.a1_in1k"),
-        ("resnet50.tv_in1k", None, "resnet50.tv_in1k"),
-        ("tv_in1k", "resnet50", "resnet50.tv_in1k"),
-        ("timm/tv_in1k", "resnet50", "resnet50.tv_in1k"),
-        ("imagenet", "resnet50", "resnet50.a1_in1k"),
-        ("imagenet", "resnet101", "resnet101.a1h_in1k"),
-        ("imagenet", "keras_resnet50v2", "keras_resnet50v2.imagenet"),
-        ("keras/imagenet", "keras_resnet50", "keras_resnet50.imagenet"),
-    ],
-)
-def test_tags(source: str, row: str | None, expected: str) -> None:
-    assert published_name(source, row) == expected
-
-
-@pytest.mark.parametrize(
-    ("source", "row", "match"),
-    [
-        ("a9_in1k", "resnet50", "Published for resnet50: a1_in1k, .*Received: 'a9_in1k'"),
-        ("imagenet", "cifar_resnet20", "Published for cifar_resnet20: nothing"),
-        ("timm/resnet50.a9_in1k", None, r"Closest: resnet50\."),
-        ("keras/resnet50.a1_in1k", "resnet50", "published by 'timm'"),
-        ("timm/resnet50.a1_in1k", "resnet101", "another network than resnet101"),
-        ("missing.safetensor", "resnet50", r"no file \(\.safetensors, "),
-    ],
-)
-def test_what_is_no_tag(source: str, row: str | None, match: str) -> None:
-    with pytest.raises(ValueError, match=match):
-        published_name(source, row)
 
 
 @pytest.mark.parametrize("source", ["", None, 7, True])
@@ -112,6 +79,92 @@ def test_home_directories_are_expanded(tmp_path: Path, monkeypatch: pytest.Monke
     kres.load_weights(model, "~/w.safetensors")
     for ours, theirs in zip(model.get_weights(), source.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.fixture
+def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
+    """A published file of resnet18 with 7 classes, evaluated at 96 px, in the place of one with 21,843 at 448."""
+    row = PUBLISHED["resnet18.a1_in1k"]
+    row = replace(row, classes=7, preprocess=replace(row.preprocess, size=96))
+    monkeypatch.setitem(PUBLISHED, "resnet18.seven", row)
+    save_file(timm_state_dict(kres.build("resnet18", classes=7)), tmp_path / "seven.safetensors")
+    monkeypatch.setattr(hub, "fetch", lambda name, row: tmp_path / f"{name.partition('.')[2]}.safetensors")
+    return row
+
+
+def test_published_weights_bring_their_classes_and_size(other: Published, caplog: pytest.LogCaptureFixture) -> None:
+    model = kres.build("resnet18", weights="seven")
+    assert model.output_shape == (None, 7)
+    assert model.input_shape == (None, 96, 96, 3)
+    assert model.preprocess == other.preprocess
+    assert not caplog.records
+    again = kres.ResNet.from_config(model.get_config())
+    assert (again.output_shape, again.input_shape) == (model.output_shape, model.input_shape)
+
+
+def test_the_callers_classes_and_size_have_the_last_word(other: Published, caplog: pytest.LogCaptureFixture) -> None:
+    model = kres.build("resnet18", weights="seven", classes=3, input_shape=(64, 64, 3))
+    assert (model.output_shape, model.input_shape) == ((None, 3), (None, 64, 64, 3))
+    assert model.preprocess.size == 64
+    (record,) = caplog.records
+    assert "7 classes in the file and 3 in resnet18" in record.message
+
+
+def test_a_published_backbone_asks_to_be_built_as_one(
+    other: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PUBLISHED, "resnet18.backbone", replace(other, classes=0))
+    save_file(timm_state_dict(kres.build("resnet18", include_top=False)), tmp_path / "backbone.safetensors")
+    with pytest.raises(ValueError, match="no head: load it into a network built with include_top=False"):
+        kres.build("resnet18", weights="backbone")
+    assert kres.build("resnet18", weights="backbone", include_top=False).weights_tag == "timm/resnet18.backbone"
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names that were asked of the network, where each ends the load."""
+    names: list[str] = []
+
+    def fetch(name: str, row: Published) -> Path:
+        names.append(name)
+        raise OSError("the download starts here")
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    return names
+
+
+NON_COMMERCIAL = "fb_swsl_ig1b_ft_in1k"
+
+
+def test_a_non_commercial_licence_is_accepted_before_anything_is_downloaded(fetched: list[str]) -> None:
+    model = kres.build("resnet18", include_top=False)
+    match = r"fb_swsl_ig1b_ft_in1k is published under cc-by-nc-4\.0.*accept_licence=True.*Free .*: a1_in1k, "
+    with pytest.raises(ValueError, match=match):
+        kres.load_weights(model, NON_COMMERCIAL)
+    with pytest.raises(ValueError, match=match):
+        kres.build("resnet18", weights=NON_COMMERCIAL)
+    assert not fetched
+    with pytest.raises(OSError, match="the download starts here"):
+        kres.load_weights(model, NON_COMMERCIAL, accept_licence=True)
+    with pytest.raises(OSError, match="the download starts here"):
+        kres.build("resnet18", weights=NON_COMMERCIAL, accept_licence=True)
+    assert fetched == [f"resnet18.{NON_COMMERCIAL}"] * 2
+
+
+def test_imagenet_accepts_no_licence_by_itself(fetched: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"cc-by-nc-4\.0.*Free for any use of resnext101_32x32d: nothing"):
+        kres.build("resnext101_32x32d", weights="imagenet")
+    with pytest.raises(OSError, match="the download starts here"):
+        kres.ResNet18(include_top=False, weights="imagenet")
+    assert fetched == ["resnet18.a1_in1k"]
+
+
+def test_a_folder_called_as_a_tag_is_not_taken_for_a_file(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imagenet").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert kres.build("resnet18", weights="imagenet").weights_tag == "timm/resnet18.a1_in1k"
 
 
 def test_preprocess_of_a_published_tag_is_the_catalogues() -> None:

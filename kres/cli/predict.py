@@ -1,0 +1,93 @@
+"""`kres predict`: what is on these images?"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+import kres
+from kres.cli.verify import AcceptLicence, AsJson, Classes, ImageSize, Source
+from kres.decoding import imagenet_classes
+from kres.preprocessing import Preprocess
+from kres.weights.catalog import DEFAULT
+
+if TYPE_CHECKING:
+    from kres.cli.models import Named
+
+
+def predict(
+    source: Source,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG, BMP or GIF files.")],
+    weights: Annotated[
+        str | None, typer.Option(help=f"For a row: a published tag or a file. Default: {DEFAULT}.")
+    ] = None,
+    accept_licence: AcceptLicence = False,
+    top: Annotated[int, typer.Option(min=1, help="How many classes an image; all where there are fewer.")] = 5,
+    labels: Annotated[
+        Path | None, typer.Option(help="File of class names, one a line. Default: the run's own, or ImageNet's 1000.")
+    ] = None,
+    classes: Classes = None,
+    image_size: ImageSize = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name what is on images, each resized, cropped and normalised as in the model's evaluation."""
+    from kres.cli.models import resolve
+
+    with Console(stderr=True).status("running the model"):
+        named = resolve(
+            source,
+            weights=weights,
+            accept_licence=accept_licence,
+            classes=classes,
+            image_size=image_size,
+            default_weights=DEFAULT,
+        )
+        scores = [_scores(named.model, path) for path in images]
+    names = labels.read_text(encoding="utf-8").splitlines() if labels is not None else _names(named)
+    found = [kres.decode_predictions(row, min(top, row.shape[-1]), labels=names)[0] for row in scores]
+    if as_json:
+        rows = [
+            {"image": str(path), "predictions": [{"id": c, "name": name, "score": score} for c, name, score in best]}
+            for path, best in zip(images, found, strict=True)
+        ]
+        typer.echo(json.dumps({"model": named.name, "images": rows}, indent=2))
+        return
+    table = Table(Column("image", overflow="fold"), "class", Column("score", justify="right"))
+    for path, best in zip(images, found, strict=True):
+        for rank, (identifier, name, score) in enumerate(best):
+            full = name if identifier == name else f"{name} ({identifier})"
+            table.add_row("" if rank else escape(str(path)), escape(full), f"{score:.4f}")
+    Console().print(table)
+
+
+def _scores(model: Any, path: Path) -> Any:
+    """The model's answer (1, classes) to one image file."""
+    preprocess = kres.preprocess(model)
+    return model(preprocess(_read(path, preprocess))[None], training=False)
+
+
+def _read(path: Path, preprocess: Preprocess) -> Any:
+    """An image file as the evaluation's pipeline reads it: (s, s, 3) uint8."""
+    import tensorflow as tf
+
+    from kres.training.data.pipeline import fit_to_square
+    from kres.training.data.source import decode
+
+    content = path.read_bytes()
+    try:
+        image = decode(tf.constant(content))
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"an image must be a JPEG, PNG, BMP or GIF file that decodes. Received: {path}") from error
+    return fit_to_square(image, preprocess)
+
+
+def _names(named: "Named") -> list[str] | None:
+    """The names of a model's classes; None for ImageNet's, and numbers where nothing else is known."""
+    classes = named.model.output_shape[-1]
+    if named.class_names is None and named.directory is None and classes == len(imagenet_classes()):
+        return None
+    return list(named.class_names or map(str, range(classes)))

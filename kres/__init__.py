@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kres.constructors import CONSTRUCTORS
+from kres.folding import fuse
 from kres.lookup import list_models, spec
 from kres.model import ResNet, build
 from kres.preprocessing import Preprocess
@@ -30,6 +31,7 @@ __all__ = [
     "build",
     "export",
     "features",
+    "fuse",
     "list_models",
     "load_weights",
     "preprocess",

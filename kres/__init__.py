@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kres.constructors import CONSTRUCTORS
+from kres.finetuning import freeze, replace_head, unfreeze
 from kres.folding import fuse
 from kres.lookup import list_models, spec
 from kres.model import ResNet, build
@@ -31,12 +32,15 @@ __all__ = [
     "build",
     "export",
     "features",
+    "freeze",
     "fuse",
     "list_models",
     "load_weights",
     "preprocess",
+    "replace_head",
     "spec",
     "training",
+    "unfreeze",
 ]
 __all__ += list(CONSTRUCTORS)
 

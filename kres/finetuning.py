@@ -47,7 +47,8 @@ def freeze(model: keras.Model, until: str = BACKBONE) -> None:
     """Freeze a network's layers from the images up to and including a stage; what follows stays as it is.
 
     Frozen layers do not train, and frozen norms use their moving statistics, which stay as they are, in training too.
-    Call it before `compile`, so that the optimizer keeps no state for what does not train.
+    Call `compile` afterwards: an optimizer made before keeps state for what does not train any more and, on JAX,
+    refuses to go on.
 
     Args:
         model: a network of `kres.build`.

@@ -47,8 +47,7 @@ def freeze(model: keras.Model, until: str = BACKBONE) -> None:
     """Freeze a network's layers from the images up to and including a stage; what follows stays as it is.
 
     Frozen layers do not train, and frozen norms use their moving statistics, which stay as they are, in training too.
-    Call `compile` afterwards: an optimizer made before keeps state for what does not train any more and, on JAX,
-    refuses to go on.
+    A compiled model must be compiled again, and `fit` says so.
 
     Args:
         model: a network of `kres.build`.
@@ -63,13 +62,13 @@ def freeze(model: keras.Model, until: str = BACKBONE) -> None:
     for part in backbone if until == BACKBONE else backbone[: backbone.index(until) + 1]:
         for layer in parts[part]:
             layer.trainable = False
-    _retrace(model)
+    _end_compilation(model)
 
 
 def unfreeze(model: keras.Model, since: str = "stem", *, norms: bool = True) -> None:
     """Let a network's layers train from a stage on, its head with them; what stands before stays as it is.
 
-    Call `compile` afterwards: an optimizer that is in use refuses variables that it has no state for.
+    A compiled model must be compiled again, and `fit` says so.
 
     Args:
         model: a network of `kres.build`.
@@ -90,7 +89,7 @@ def unfreeze(model: keras.Model, since: str = "stem", *, norms: bool = True) -> 
     model.trainable = True  # which sets every layer or, on TensorFlow where it was True, none
     for layer in model.layers:
         layer.trainable = layer in trainable
-    _retrace(model)
+    _end_compilation(model)
 
 
 def _parts(model: Any) -> dict[str, list[Any]]:
@@ -115,6 +114,6 @@ def _check(value: Any, name: str, allowed: list[str]) -> None:
         raise ValueError(f"`{name}` is one of {allowed}. Received: {name}={value!r}")
 
 
-def _retrace(model: Any) -> None:
-    """Have a compiled model trace its training step anew: the one that it holds trains what was trainable then."""
-    model.train_function = None
+def _end_compilation(model: Any) -> None:
+    """Have `fit` ask for `compile`: what was traced before goes on to train what was trainable then."""
+    model.compiled = False

@@ -177,7 +177,9 @@ def test_models_within_models_fold(tmp_path):
     assert norms(fused) == norms(fused.get_layer("resnet")) == []
     assert_same_answers(fused, model)
     fused.save(tmp_path / "fused.keras")
-    np.testing.assert_array_equal(outputs(keras.saving.load_model(tmp_path / "fused.keras")), outputs(fused))
+    loaded = keras.saving.load_model(tmp_path / "fused.keras")
+    for value, expected in zip(loaded.get_weights(), fused.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, expected)
 
 
 class Doubled(keras.layers.Conv2D):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kres.constructors import CONSTRUCTORS
 from kres.decoding import decode_predictions
+from kres.finetuning import freeze, replace_head, unfreeze
+from kres.folding import fuse
 from kres.lookup import spec
 from kres.model import ResNet, build
 from kres.preprocessing import Preprocess
@@ -32,11 +34,15 @@ __all__ = [
     "decode_predictions",
     "export",
     "features",
+    "freeze",
+    "fuse",
     "list_models",
     "load_weights",
     "preprocess",
+    "replace_head",
     "spec",
     "training",
+    "unfreeze",
 ]
 __all__ += list(CONSTRUCTORS)
 

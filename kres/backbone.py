@@ -12,6 +12,7 @@ from kres.stages import Place
 from kres.stems import STEMS
 
 Tensor = Any
+HEAD = "predictions"
 POOLINGS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 
 
@@ -34,4 +35,4 @@ def head(x: Tensor, *, include_top: bool, pooling: str | None, classes: int, act
     if not include_top:
         return x
     x = layers.dropout(x, dropout, name="dropout")
-    return layers.head(x, classes, activation=activation, name="predictions")
+    return layers.head(x, classes, activation=activation, name=HEAD)

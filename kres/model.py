@@ -185,7 +185,7 @@ def build(
         "activation": activation,
         "zero_init_residual": zero_init_residual,
     }
-    with _dtype_policy(dtype), _recursion_for(spec):
+    with _dtype_policy(dtype), recursion_for(20 * sum(spec.depths)):
         inputs = keras.Input(shape, name="images") if input_tensor is None else input_tensor
         x = backbone(
             inputs,
@@ -267,12 +267,12 @@ _recursion_lock = threading.RLock()
 
 
 @contextlib.contextmanager
-def _recursion_for(spec: Spec) -> Iterator[None]:
+def recursion_for(layers: int) -> Iterator[None]:
     """Room for Keras, which walks a functional graph by one Python call a layer: pure Python, no C stack grows."""
     # The limit is every thread's: a build that ended would take it from under one that still runs.
     with _recursion_lock:
         before = sys.getrecursionlimit()
-        sys.setrecursionlimit(before + 20 * sum(spec.depths))
+        sys.setrecursionlimit(before + layers)
         try:
             yield
         finally:

@@ -29,7 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("stems",),
     ("backbone", "lookup"),
     ("model",),
-    ("weights", "quantization", "pyramid", "folding", "profiling"),
+    ("weights", "quantization", "pyramid", "folding", "finetuning", "profiling"),
     ("constructors",),
     ("__init__",),  # the public names; what it loads on first use is not an import
     ("training", "export"),

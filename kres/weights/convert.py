@@ -8,13 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from kres.backbone import HEAD
 from kres.specs import Spec
 from kres.weights.files import TensorFile, open_tensors
 from kres.weights.names import SOURCES, Source
 
 logger = logging.getLogger("kres")
 
-HEAD = "predictions"
 _KERNELS = ("kernel",)
 _TORCH_TO_KERAS = {1: (0,), 2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0)}
 """Axes of a PyTorch kernel in the order that Keras wants them, by rank; grouped kernels are no exception."""

@@ -3,7 +3,8 @@
 import pytest
 
 import kres
-from kres.weights.names import KERAS_APPLICATIONS, KRES, TIMM, parse
+from kres.weights.names import KERAS_APPLICATIONS, KRES, TIMM
+from kres.weights.rules import parse
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,6 @@ class Form:
     """Shape of the file's tensor -> shape in Keras's form."""
     value: Callable[[np.ndarray], np.ndarray]
     """The tensor in Keras's form."""
-    variable: str | None = None
-    """What a layer calls such a kernel, if not as the source calls the others."""
     constant: Callable[[Shape], np.ndarray] | None = None
     """Shape of the kernel in Keras's form -> the values of a second tensor, which says nothing more."""
 
@@ -59,7 +57,6 @@ FORMS: dict[str, Form] = {
     "depthwise": Form(
         shape=_from_depthwise_shape,
         value=_from_depthwise,
-        variable="depthwise_kernel",
         constant=_sum_of_depthwise,
     ),
 }

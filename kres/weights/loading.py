@@ -28,11 +28,17 @@ def load_weights(
     Where only the number of classes differs, the head keeps its own values, everything else is loaded, and a line in
     the log says so. Published weights also bring the preprocessing that they were published with.
 
+    A network for other than RGB images takes RGB's weights too, and a line in the log says so: of one channel the stem
+    gets the sum of the three kernels, so that it gives on x what the RGB network gives on (x, x, x); of n channels,
+    fewer or more, the three in turn (R, G, B, R, ...; B first where the network takes BGR) times 3 / n, so that it
+    gives the same on n equal channels. That is timm's rule. Mean and standard deviation become RGB's averages.
+
     Args:
         model: a network of `kres.build`.
         source: a published tag ("timm/resnet50.a1_in1k", "a1_in1k", or "imagenet" for the network's first), or a file:
-            .safetensors or .pth under timm's and torchvision's names; .h5, .weights.h5 or .keras of keras.applications
-            or of kres.
+            .safetensors or .pth under timm's and torchvision's names; .h5, .weights.h5 or .keras of keras.applications,
+            KerasHub or kres; BiT's .npz. KerasHub's presets keep the head apart: it is read from the
+            `task.weights.h5` beside a `model.weights.h5`.
         network: what the model was built from, where the model does not know (one built on an `input_tensor`).
         accept_licence: take published weights whose licence forbids commercial use.
 
@@ -59,7 +65,8 @@ def load_weights(
     load_file(model, hub.fetch(name, published), spec=spec)
     if isinstance(model, ResNet):
         model.weights_tag = f"{published.origin}/{name}"
-        model.preprocess = dataclasses.replace(published.preprocess, size=model.preprocess.size)
+        own = model.preprocess
+        model.preprocess = dataclasses.replace(published.preprocess, size=own.size).for_channels(len(own.mean))
 
 
 def preprocess(model_or_tag: keras.Model | str) -> Preprocess:

@@ -84,7 +84,7 @@ def _targets(model: keras.Model, source: Source, spec: Spec) -> list[Target]:
                     path=f"{layer.name}/{variable.name}",
                     variable=variable,
                     form=form if kernel else None,
-                    tensor=source.join(names.get(layer.name), variable.name, form=form),
+                    tensor=source.join(names.get(layer.name), variable.name),
                     constant=source.constant_name(spec, layer.name) if kernel else None,
                 )
             )

@@ -79,7 +79,7 @@ class Source:
 
     def tensor_name(self, spec: Spec, layer: str, variable: str) -> str | None:
         """The source's name of a layer's variable in a network of this Spec; None where it has no such thing."""
-        return self.join(self._rendered(spec, layer, "layers"), variable, form=self.form(spec, layer))
+        return self.join(self._rendered(spec, layer, "layers"), variable)
 
     def layer_names(self, spec: Spec, layers: Iterable[str]) -> dict[str, str | None]:
         """What the source calls these layers, all the layers of a network of this Spec."""
@@ -87,12 +87,11 @@ class Source:
             return numbered(layers, classes=self.classes)
         return {layer: self._rendered(spec, layer, "layers") for layer in layers}
 
-    def join(self, name: str | None, variable: str, *, form: Form) -> str | None:
+    def join(self, name: str | None, variable: str) -> str | None:
         """Name of a tensor, from the source's name of a layer and ours of its variable."""
         if name is None or variable not in self.variables:
             return None
-        own = form.variable if variable == "kernel" else None
-        return self.separator.join((name, own or self.variables[variable]))
+        return self.separator.join((name, self.variables[variable]))
 
     def form(self, spec: Spec, layer: str) -> Form:
         """The form that a layer's kernel has."""

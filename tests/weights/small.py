@@ -1,10 +1,13 @@
 """A network small enough to write to a file, damage and load again in milliseconds."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import pytest
+from safetensors.numpy import save_file
 
 import kres
 from kres.specs import Spec
@@ -61,3 +64,30 @@ def timm_state_dict(model: Any) -> dict[str, np.ndarray]:
             if variable.name == "moving_mean":
                 tensors[name.replace("running_mean", "num_batches_tracked")] = np.zeros((), "int64")
     return tensors
+
+
+def write(path: Path) -> None:
+    """A good weights file of the small network, of the format that the path's name asks for."""
+    model = network()
+    if path.suffix == ".safetensors":
+        save_file(timm_state_dict(model), path)
+    elif path.suffix == ".pth":
+        import torch
+
+        torch.save({name: torch.from_numpy(x) for name, x in timm_state_dict(model).items()}, path)
+    elif path.suffix == ".npz":
+        np.savez(path, **timm_state_dict(model))  # type: ignore[arg-type]  # names of no source that publishes so: for damage alone
+    elif path.suffix == ".keras":
+        model.save(path)
+    else:
+        model.save_weights(path)
+
+
+def assert_refused(path: Path, match: str, error: type[Exception] = ValueError) -> None:
+    """Loading the file raises that error, and no variable changes by a bit."""
+    model = network()
+    scramble(model, seed=1)
+    before = values(model)
+    with pytest.raises(error, match=match):
+        kres.load_weights(model, path)
+    assert_same(before, model)

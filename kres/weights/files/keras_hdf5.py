@@ -13,6 +13,8 @@ from kres.weights.files.tensors import Shape, TensorFile, reading
 
 _KERNEL = ("kernel", "bias")
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+_RENAMED = {"depthwise_kernel": "kernel"}
+"""Keras 3's name of a Keras 2 variable."""
 
 
 @contextmanager
@@ -61,8 +63,9 @@ def _named_by_path(root: h5py.Group) -> dict[str, h5py.Dataset]:
 
     def visit(path: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            layer, _, variable = path.partition("/")
-            found[f"{layer}/{variable.rsplit('/', 1)[-1].removesuffix(':0')}"] = item
+            layer, _, rest = path.partition("/")
+            variable = rest.rsplit("/", 1)[-1].removesuffix(":0")
+            found[f"{layer}/{_RENAMED.get(variable, variable)}"] = item
 
     root.visititems(visit)
     return found

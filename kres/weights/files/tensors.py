@@ -1,5 +1,6 @@
 """An open weights file, whatever its format, and the one error for damaged bytes."""
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ class TensorFile:
 # What the libraries raise on damaged bytes, found by flipping some. pickle.UnpicklingError has its own message.
 _DAMAGE = (
     SafetensorError,
+    tokenize.TokenError,  # NumPy parses a header as Python's literals
     zipfile.BadZipFile,
     zlib.error,
     AssertionError,

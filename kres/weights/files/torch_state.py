@@ -12,6 +12,7 @@ import numpy as np
 from kres.weights.files.tensors import TensorFile, reading
 
 _EXPECTED = "a PyTorch state dict"
+_ZIP = b"PK\x03\x04"
 _KEYS = ("state_dict", "model")
 """Where training scripts put it."""
 
@@ -56,10 +57,12 @@ def open_torch(path: Path) -> Iterator[TensorFile]:
 
 def _refuse_compression(path: Path) -> None:
     """PyTorch stores its numbers as they are; its loader would unpack a compressed gigabyte of zeros into memory."""
-    if not zipfile.is_zipfile(path):
-        return  # PyTorch's older layout, which has no compression
-    with reading(path, _EXPECTED), zipfile.ZipFile(path) as archive:
-        packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+    with reading(path, _EXPECTED):
+        with path.open("rb") as file:
+            if file.read(len(_ZIP)) != _ZIP:
+                return  # PyTorch's older layout, which has no compression
+        with zipfile.ZipFile(path) as archive:
+            packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
     if packed:
         raise ValueError(
             "PyTorch writes its numbers uncompressed, and others are not unpacked. "

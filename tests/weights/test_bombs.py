@@ -16,7 +16,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.weights.small import assert_refused, write
+import kres
+from tests.weights.small import SPEC, assert_refused, network, write
 
 # Keras's own saving code under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -111,6 +112,22 @@ def test_a_packed_dataset_is_refused_before_it_is_unpacked(tmp_path: Path) -> No
         dataset.id.write_direct_chunk((0, 0, 0, 0), packed)
     with little_memory():
         assert_refused(path, "compressed, which Keras does not do")
+
+
+def test_groups_that_hold_each_other_are_read_once(tmp_path: Path) -> None:
+    """Forty groups in one another by two links each: a million million paths."""
+    path = tmp_path / "w.weights.h5"
+    write(path)
+    with h5py.File(path, "a") as file:
+        group = file["layers"]
+        for _ in range(40):
+            inner = group.create_group("a/layers")
+            group["b"] = group["a"]
+            group = inner
+        group["again"] = file["layers"]
+    model = kres.build(SPEC)
+    kres.load_weights(model, path)
+    np.testing.assert_array_equal(model.weights[0].numpy(), network().weights[0].numpy())
 
 
 def test_a_huge_type_is_refused(tmp_path: Path) -> None:

@@ -70,6 +70,42 @@ def test_hdf5_that_keras_never_wrote_is_refused(tmp_path: Path) -> None:
     assert_refused(path, "plain/notes, predictions/gamma")
 
 
+@pytest.mark.parametrize(
+    ("fault", "match"),
+    [
+        ("missing", "1 missing from the file: predictions/bias"),
+        ("more", "1 in the file, but not in the model: lone/kernel"),
+        ("shape", r"predictions/bias \(6,\) \(for predictions/bias, which is \(5,\)\)"),
+        ("nan", "predictions/bias with 1 of 5 values not finite"),
+        ("type", "predictions/bias of int32"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
+def test_each_fault_in_hdf5_is_one_error_and_changes_nothing(
+    fault: str, match: str, ending: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.weights.h5"
+    write(path)
+    with h5py.File(path, "a") as file:
+        head = file["layers/dense/vars"]
+        bias = head["1"][()]
+        del head["1"]
+        if fault == "nan":
+            bias[2] = np.nan
+        elif fault == "more":
+            file["layers/lone/vars/0"] = np.zeros((2, 2), "float32")
+        elif fault == "shape":
+            bias = np.zeros(6, "float32")
+        elif fault == "type":
+            bias = bias.astype("int32")
+        if fault != "missing":
+            head["1"] = bias
+    if ending == ".keras":
+        with zipfile.ZipFile(tmp_path / "w.keras", "w") as archive:
+            archive.write(path, "model.weights.h5")
+    assert_refused(path.with_name(f"w{ending}"), match)
+
+
 def test_text_is_no_weights(tmp_path: Path) -> None:
     path = tmp_path / "w.weights.h5"
     write(path)

@@ -45,6 +45,13 @@ def test_published_weights_bring_their_preprocessing(published: Path) -> None:
     assert (again.weights_tag, again.preprocess) == (model.weights_tag, model.preprocess)
 
 
+def test_published_preprocessing_follows_the_models_channels(published: Path) -> None:
+    grey = kres.build("resnet18", weights="imagenet", input_shape=(96, 96, 1)).preprocess
+    rgb = PUBLISHED["resnet18.a1_in1k"].preprocess
+    assert (grey.mean, grey.std) == ((sum(rgb.mean) / 3,), (sum(rgb.std) / 3,))
+    assert (grey.crop, grey.interpolation) == (rgb.crop, rgb.interpolation)
+
+
 def test_a_file_of_the_users_own_has_no_tag(published: Path) -> None:
     model = kres.build("resnet18", weights="imagenet")
     kres.load_weights(model, published)

@@ -1,5 +1,6 @@
 """The layouts that Keras writes in HDF5: `.keras` archives, `.weights.h5`, and the older `.h5`."""
 
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from kres.weights.files.tensors import Shape, TensorFile, reading
 
 _KERNEL = ("kernel", "bias")
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
+_VARIABLES = re.compile(r"(?:[^/]+/layers/)*(?P<layer>[^/]+)/vars")
 _RENAMED = {"depthwise_kernel": "kernel"}
 """Keras 3's name of a Keras 2 variable."""
 
@@ -78,22 +80,22 @@ def _named_by_attribute(layers: h5py.Group) -> dict[str, h5py.Dataset]:
     model within a model has `layers` of its own.
     """
     found: dict[str, h5py.Dataset] = {}
-    for key, group in layers.items():
-        if not isinstance(group, h5py.Group):
-            continue
-        tensors = _variables(key, group.get("vars"))
-        if isinstance(inner := group.get("layers"), h5py.Group):
-            tensors |= _named_by_attribute(inner)
+
+    def visit(path: str, item: Any) -> None:
+        match = _VARIABLES.fullmatch(path)
+        if match is None or not isinstance(item, h5py.Group):
+            return
+        tensors = _variables(match["layer"], item)
         if twice := sorted(found.keys() & tensors.keys()):
             raise ValueError(f"{twice[0]} stands in it twice")
-        found |= tensors
+        found.update(tensors)
+
+    layers.visititems(visit)  # each group once, however many links lead to it
     return found
 
 
-def _variables(key: str, variables: Any) -> dict[str, h5py.Dataset]:
+def _variables(key: str, variables: h5py.Group) -> dict[str, h5py.Dataset]:
     """A layer's datasets, from its group `vars`."""
-    if not isinstance(variables, h5py.Group):
-        return {}
     layer = variables.attrs.get("name", key)
     datasets = {number: item for number, item in variables.items() if isinstance(item, h5py.Dataset)}
     # Keras numbers a layer's variables in the order it made them; a kernel is what has more than one axis.

@@ -13,7 +13,7 @@ from kres.model import ResNet, build
 from kres.preprocessing import Preprocess
 from kres.pyramid import features
 from kres.specs import Spec
-from kres.weights import list_models, load_weights, preprocess
+from kres.weights import export_weights, list_models, load_weights, preprocess
 
 if TYPE_CHECKING:
     from kres import export, training
@@ -31,6 +31,7 @@ __all__ = [
     "build",
     "decode_predictions",
     "export",
+    "export_weights",
     "features",
     "list_models",
     "load_weights",

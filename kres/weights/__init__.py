@@ -3,12 +3,14 @@
 from kres.weights.catalog import PUBLISHED, Published
 from kres.weights.downloads import DownloadError
 from kres.weights.loading import load_weights, preprocess
+from kres.weights.saving import export_weights
 from kres.weights.tags import find_published, list_models, network_of, published_name, tags_of
 
 __all__ = [
     "PUBLISHED",
     "DownloadError",
     "Published",
+    "export_weights",
     "find_published",
     "list_models",
     "load_weights",

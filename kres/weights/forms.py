@@ -18,12 +18,18 @@ class Form:
     """Shape of the file's tensor -> shape in Keras's form."""
     value: Callable[[np.ndarray], np.ndarray]
     """The tensor in Keras's form."""
+    back: Callable[[np.ndarray], np.ndarray] | None = None
+    """A kernel in Keras's form -> the tensor; None for forms that kres does not write."""
     constant: Callable[[Shape], np.ndarray] | None = None
     """Shape of the kernel in Keras's form -> the values of a second tensor, which says nothing more."""
 
 
 def _from_torch(kernel: np.ndarray) -> np.ndarray:
     return kernel.transpose(_TORCH_TO_KERAS[kernel.ndim])
+
+
+def _to_torch(kernel: np.ndarray) -> np.ndarray:
+    return kernel.transpose(np.argsort(_TORCH_TO_KERAS[kernel.ndim]))
 
 
 def _from_torch_shape(shape: Shape) -> Shape:
@@ -51,8 +57,10 @@ def _sum_of_depthwise(shape: Shape) -> np.ndarray:
 
 
 FORMS: dict[str, Form] = {
-    "keras": Form(shape=lambda shape: shape, value=lambda kernel: kernel),
-    "torch": Form(shape=_from_torch_shape, value=_from_torch),
+    "keras": Form(shape=lambda shape: shape, value=lambda kernel: kernel, back=lambda kernel: kernel),
+    "torch": Form(shape=_from_torch_shape, value=_from_torch, back=_to_torch),
+    # A dense layer kept as a 1x1 convolution.
+    "torch_1x1": Form(shape=_from_torch_shape, value=_from_torch, back=lambda kernel: _to_torch(kernel[None, None])),
     # A grouped convolution before Keras had one: a depthwise one with c outputs for each input, then the sums.
     "depthwise": Form(
         shape=_from_depthwise_shape,

@@ -70,15 +70,16 @@ def best_match(model: keras.Model, file: TensorFile, spec: Spec) -> Match:
     return min(matches, key=lambda match: match.faults)
 
 
-def _targets(model: keras.Model, source: Source, spec: Spec) -> list[Target]:
+def targets(model: keras.Model, source: Source, spec: Spec) -> list[Target]:
+    """The model's variables in the order of its layers, and what the source calls each."""
     layers = [layer for layer in model.layers if layer.weights]
     names = source.layer_names(spec, [layer.name for layer in layers])
-    targets = []
+    found = []
     for layer in layers:
         form = source.form(spec, layer.name)
         for variable in layer.weights:
             kernel = variable.name == "kernel"
-            targets.append(
+            found.append(
                 Target(
                     layer=layer.name,
                     path=f"{layer.name}/{variable.name}",
@@ -88,16 +89,16 @@ def _targets(model: keras.Model, source: Source, spec: Spec) -> list[Target]:
                     constant=source.constant_name(spec, layer.name) if kernel else None,
                 )
             )
-    return targets
+    return found
 
 
 def _match(model: keras.Model, file: TensorFile, source: Source, spec: Spec) -> Match:
     match = Match(source=source)
     shapes = {name: shape for name, shape in file.shapes.items() if not name.endswith(source.left_out)}
-    targets = _targets(model, source, spec)
-    heads = [target for target in targets if target.layer == HEAD]
+    wanted = targets(model, source, spec)
+    heads = [target for target in wanted if target.layer == HEAD]
     match.fresh_head = _other_classes(heads, shapes)
-    for target in targets:
+    for target in wanted:
         shape = shapes.pop(target.tensor, None) if target.tensor else None
         if match.fresh_head and target.layer == HEAD:
             continue

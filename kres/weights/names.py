@@ -63,6 +63,7 @@ TIMM = Source(
                 "final_norm": "norm",
                 "predictions": "head.fc",
             },
+            forms={"predictions": "torch_1x1"},
         ),
         Rules(
             when={"order": "preactivation", "stem_depth": 3},

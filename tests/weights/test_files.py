@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import kres
-from tests.weights.small import SPEC, assert_refused, assert_same, network, timm_state_dict, values, write
+from kres.weights.saving import state_dict
+from tests.weights.small import SPEC, assert_refused, assert_same, network, values, write
 
 # Keras's own saving code under NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -235,7 +236,7 @@ def test_keras_bfloat16_files_load(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", [None, "state_dict", "model"])
 def test_torch_files_load(key: str | None, torch_module: Any, tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
-    state = {name: torch_module.from_numpy(x) for name, x in timm_state_dict(network()).items()}
+    state = {name: torch_module.from_numpy(x) for name, x in state_dict(network()).items()}
     torch_module.save({key: state, "epoch": 3} if key else state, path)
     model = kres.build(SPEC)
     kres.load_weights(model, path)

@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 import kres
 from kres.weights.forms import adapted_channels
-from tests.weights.small import PREACTIVATION, SPEC, assert_refused, assert_same, network, timm_state_dict, values
+from kres.weights.saving import state_dict
+from tests.weights.small import PREACTIVATION, SPEC, assert_refused, assert_same, network, values
 
 DEEP_STEM = replace(SPEC, stem_widths=(8, 8, 8))
 
@@ -18,7 +19,7 @@ DEEP_STEM = replace(SPEC, stem_widths=(8, 8, 8))
 def written(spec: kres.Spec, folder: Path, *, channels: int = 3) -> tuple[kres.ResNet, Path]:
     """A network, and the file that its weights were written to."""
     source = network(spec, input_shape=(32, 32, channels), classifier_activation=None)
-    save_file(timm_state_dict(source), folder / "weights.safetensors")
+    save_file(state_dict(source), folder / "weights.safetensors")
     return source, folder / "weights.safetensors"
 
 
@@ -90,7 +91,7 @@ def test_only_rgb_is_adapted(channels: int, tmp_path: Path) -> None:
 
 def test_a_stem_that_differs_in_more_is_refused(tmp_path: Path) -> None:
     source, path = written(SPEC, tmp_path)
-    save_file(timm_state_dict(source) | {"conv1.weight": np.zeros((8, 3, 5, 5), "float32")}, path)
+    save_file(state_dict(source) | {"conv1.weight": np.zeros((8, 3, 5, 5), "float32")}, path)
     model = network(SPEC, input_shape=(32, 32, 1))
     before = values(model)
     with pytest.raises(ValueError, match=r"conv1.weight \(8, 3, 5, 5\)"):

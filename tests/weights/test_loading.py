@@ -11,7 +11,8 @@ from safetensors.numpy import save_file
 import kres
 from kres.weights import PUBLISHED, hub
 from kres.weights.catalog import Published
-from tests.weights.small import SPEC, assert_same, network, timm_state_dict, values
+from kres.weights.saving import state_dict
+from tests.weights.small import SPEC, assert_same, network, values
 
 
 @pytest.mark.parametrize("source", ["", None, 7, True])
@@ -24,7 +25,7 @@ def test_what_is_neither_tag_nor_path(source: object) -> None:
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file in the place of every published one (that downloads work is shown in test_hub.py)."""
     path = tmp_path / "model.safetensors"
-    save_file(timm_state_dict(kres.build("resnet18")), path)
+    save_file(state_dict(kres.build("resnet18")), path)
 
     def fetch(name: str, row: Published) -> Path:
         assert PUBLISHED[name] == row
@@ -69,7 +70,7 @@ def test_a_failed_load_changes_nothing_that_the_model_knows(published: Path) -> 
 
 
 def test_a_model_on_the_users_own_tensor_is_told_its_network(tmp_path: Path) -> None:
-    save_file(timm_state_dict(network()), tmp_path / "w.safetensors")
+    save_file(state_dict(network()), tmp_path / "w.safetensors")
     model = kres.build(SPEC, input_tensor=keras.Input((32, 32, 3)))
     with pytest.raises(ValueError, match="needs `network`"):
         kres.load_weights(model, tmp_path / "w.safetensors")
@@ -81,7 +82,7 @@ def test_a_model_on_the_users_own_tensor_is_told_its_network(tmp_path: Path) -> 
 def test_home_directories_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     source = network()
-    save_file(timm_state_dict(source), tmp_path / "w.safetensors")
+    save_file(state_dict(source), tmp_path / "w.safetensors")
     model = kres.build(SPEC)
     kres.load_weights(model, "~/w.safetensors")
     for ours, theirs in zip(model.get_weights(), source.get_weights(), strict=True):

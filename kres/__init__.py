@@ -13,7 +13,7 @@ from kres.model import ResNet, build
 from kres.preprocessing import Preprocess
 from kres.pyramid import features
 from kres.specs import Spec
-from kres.weights import export_weights, list_models, load_weights, preprocess
+from kres.weights import Measured, export_weights, list_models, load_weights, preprocess, push
 
 if TYPE_CHECKING:
     from kres import export, training
@@ -25,6 +25,7 @@ _ON_FIRST_USE = ("training", "export")
 globals().update(CONSTRUCTORS)
 
 __all__ = [
+    "Measured",
     "Preprocess",
     "ResNet",
     "Spec",
@@ -36,6 +37,7 @@ __all__ = [
     "list_models",
     "load_weights",
     "preprocess",
+    "push",
     "spec",
     "training",
 ]

@@ -95,7 +95,7 @@ def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
     row = PUBLISHED["resnet18.a1_in1k"]
     row = replace(row, classes=7, preprocess=replace(row.preprocess, size=96))
     monkeypatch.setitem(PUBLISHED, "resnet18.seven", row)
-    save_file(timm_state_dict(kres.build("resnet18", classes=7)), tmp_path / "seven.safetensors")
+    save_file(state_dict(kres.build("resnet18", classes=7)), tmp_path / "seven.safetensors")
     monkeypatch.setattr(hub, "fetch", lambda name, row: tmp_path / f"{name.partition('.')[2]}.safetensors")
     return row
 
@@ -122,7 +122,7 @@ def test_a_published_backbone_asks_to_be_built_as_one(
     other: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PUBLISHED, "resnet18.backbone", replace(other, classes=0))
-    save_file(timm_state_dict(kres.build("resnet18", include_top=False)), tmp_path / "backbone.safetensors")
+    save_file(state_dict(kres.build("resnet18", include_top=False)), tmp_path / "backbone.safetensors")
     with pytest.raises(ValueError, match="no head: load it into a network built with include_top=False"):
         kres.build("resnet18", weights="backbone")
     assert kres.build("resnet18", weights="backbone", include_top=False).weights_tag == "timm/resnet18.backbone"

@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -18,6 +17,7 @@ from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
 from kres.export.verification import check_or_report, reference, require_judgeable
+from kres.writing import move
 
 CALIBRATION_IMAGES = 256
 RANDOM_IMAGES = 32
@@ -195,23 +195,6 @@ def deliver(name: str, model: keras.Model, path: Path, *, options: Options, expe
         return report
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def move(source: Path, target: Path) -> None:
-    """Give a file or directory its name; what stood there before is gone only when the new one stands."""
-    if not source.is_dir():
-        os.replace(source, target)
-        return
-    # A directory cannot be replaced in one step, so the old one waits beside the new one until that has its name.
-    old = source.with_name("old")
-    if target.exists():
-        os.rename(target, old)
-    try:
-        os.rename(source, target)
-    except OSError:
-        with suppress(OSError):
-            os.rename(old, target)
-        raise
 
 
 def remove(path: Path) -> None:

@@ -15,7 +15,7 @@ from kres.model import ResNet, build
 from kres.preprocessing import Preprocess
 from kres.pyramid import features
 from kres.specs import Spec
-from kres.weights import list_models, load_weights, preprocess
+from kres.weights import Measured, export_weights, list_models, load_weights, preprocess, push
 
 if TYPE_CHECKING:
     from kres import export, training
@@ -27,18 +27,21 @@ _ON_FIRST_USE = ("training", "export")
 globals().update(CONSTRUCTORS)
 
 __all__ = [
+    "Measured",
     "Preprocess",
     "ResNet",
     "Spec",
     "build",
     "decode_predictions",
     "export",
+    "export_weights",
     "features",
     "freeze",
     "fuse",
     "list_models",
     "load_weights",
     "preprocess",
+    "push",
     "replace_head",
     "spec",
     "training",

@@ -146,13 +146,13 @@ def _at_zero(spec: Spec) -> str | None:
 
 def _starts_activated(x: Tensor, channels: int, place: Place, spec: Spec) -> bool:
     """Whether the shortcut starts behind the first activation, where that stands before the first convolution."""
-    return _projects(x, channels, place.stride, spec) or (place.index == 1 and spec.first_shortcut_activated)
+    return _projects(x, channels, place, spec) or (place.index == 1 and spec.first_shortcut_activated)
 
 
 def _shortcut(x: Tensor, *, channels: int, place: Place, spec: Spec) -> Tensor:
     """The block's input in the shape of its output: He et al. 2015, section 3.3."""
     name, stride = f"{place.name}_shortcut", place.stride
-    if _projects(x, channels, stride, spec):
+    if _projects(x, channels, place, spec):
         reduces = stride != 1 or place.dilation != 1
         if spec.shortcut_pool == "avg" and reduces:
             x = layers.average_pool(x, stride=stride, name=f"{name}_pool")
@@ -168,15 +168,19 @@ def _shortcut(x: Tensor, *, channels: int, place: Place, spec: Spec) -> Tensor:
     return x
 
 
-def _projects(x: Tensor, channels: int, stride: int, spec: Spec) -> bool:
-    change = "channels" if x.shape[-1] != channels else "stride" if stride != 1 else "same"
+def _projects(x: Tensor, channels: int, place: Place, spec: Spec) -> bool:
+    if x.shape[-1] != channels:
+        return "channels" in PROJECTED[spec.shortcut]
+    change = "stride" if place.stride != 1 else "first" if place.index == 1 else "same"
     return change in PROJECTED[spec.shortcut]
 
 
-# What a 1x1 convolution in the shortcut bridges: a change of channels, a stride alone, or nothing at all.
+# What a 1x1 convolution in the shortcut bridges: a change of channels, a stride alone, or nothing at all, in a stage's
+# first block or in any.
 PROJECTED: dict[str, set[str]] = {
     "projection": {"channels", "stride"},
-    "projection_all": {"channels", "stride", "same"},
+    "projection_first": {"channels", "stride", "first"},
+    "projection_all": {"channels", "stride", "first", "same"},
     "projection_or_pool": {"channels"},
     "zero_pad": set(),
     "none": set(),

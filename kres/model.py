@@ -242,14 +242,8 @@ def _as_published(spec: Spec, weights: Any, *, network: str | Spec, accept_licen
 
 
 def _default_preprocess(spec: Spec, shape: tuple[int | None, int | None, int]) -> Preprocess:
-    """The preset at the network's own input size; its grey average for each channel of other than RGB images."""
-    preset = dict(PRESETS[spec.preset])
-    channels = shape[-1]
-    if channels != 3:
-        preset["order"] = "rgb"
-        for field in ("mean", "std"):
-            preset[field] = (sum(preset[field]) / 3,) * channels
-    return Preprocess(size=shape[0] or spec.input_size, **preset)
+    """The preset at the network's own input size and number of channels."""
+    return Preprocess(size=shape[0] or spec.input_size, **PRESETS[spec.preset]).for_channels(shape[-1])
 
 
 @contextlib.contextmanager

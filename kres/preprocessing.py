@@ -1,7 +1,7 @@
 """What happens to pixels before a network sees them: the values, and the arithmetic on an array."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
@@ -72,6 +72,14 @@ class Preprocess:
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON holds them; `Preprocess(**...)` turns them back."""
         return asdict(self)
+
+    def for_channels(self, channels: int) -> "Preprocess":
+        """The same for images of that many channels: where that is another number, each gets the average value."""
+        count = len(self.mean)
+        if channels == count:
+            return self
+        mean, std = ((sum(values) / count,) * channels for values in (self.mean, self.std))
+        return replace(self, mean=mean, std=std, order="rgb")
 
 
 _CAFFE_MEAN = (103.939 / 255, 116.779 / 255, 123.68 / 255)

@@ -14,7 +14,7 @@ Order = Literal[
 ]
 Stem = Literal["imagenet", "cifar"]
 StemPool = Literal["max", "conv"]
-Shortcut = Literal["projection", "projection_all", "projection_or_pool", "zero_pad", "none"]
+Shortcut = Literal["projection", "projection_first", "projection_all", "projection_or_pool", "zero_pad", "none"]
 ShortcutPool = Literal["none", "avg"]
 StridedBlock = Literal["first", "last"]
 Antialias = Literal["none", "avg", "blur"]
@@ -76,8 +76,9 @@ class Spec:
     stem_pool_zero_pad: bool = True
     """Whether the max-pool sees zeros outside the map or, as in PyTorch, nothing: the same thing after a ReLU only."""
     shortcut: Shortcut = "projection"
-    """He et al. 2015, section 3.3: `zero_pad` is option A, `projection` B, `projection_all` C; `projection_or_pool`
-    is keras.applications v2's, which projects where channels change and subsamples elsewhere; `none` is a plain net."""
+    """He et al. 2015, section 3.3: `zero_pad` is option A, `projection` B, `projection_all` C; `projection_first` is B
+    and each stage's first block whatever its shape (KerasHub's ResNet-vd 18 and 34); `projection_or_pool` is
+    keras.applications v2's, which projects where channels change and subsamples elsewhere; `none` is a plain net."""
     shortcut_pool: ShortcutPool = "none"
     """`avg`: a projection averages 2x2 and does not stride itself (He et al. 2018, figure 2c: ResNet-D)."""
     shortcut_kernel: int = 1
@@ -179,6 +180,11 @@ class Spec:
     def stride(self) -> int:
         """Pixels of the input, along an edge, to one position of the last map."""
         return self.stem_stride * 2 ** (len(self.depths) - 1)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether its 3x3 convolutions have groups."""
+        return self.groups > 1
 
     @property
     def stem_depth(self) -> int:

@@ -25,9 +25,9 @@ from kres.training.workdir import (
     RUNNING,
     describe_data,
     open_workdir,
-    write_atomically,
     write_run,
 )
+from kres.writing import write_atomically
 
 logger = logging.getLogger(__name__)
 

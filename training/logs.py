@@ -11,7 +11,7 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kres.training.workdir import write_atomically
+from kres.writing import write_atomically
 
 logger = logging.getLogger(__name__)
 

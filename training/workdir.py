@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import tensorflow as tf
 
 import kres
 from kres.training.data import Source, Split
+from kres.writing import write_atomically
 
 RUN = "run.json"
 MODEL = "model.keras"
@@ -67,19 +65,6 @@ def write_run(path: Path, settings: dict[str, Any], *, state: str, result: dict[
     write_atomically(path / RUN, lambda aside: aside.write_text(json.dumps(run, indent=1)))
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a temporary file beside `path` (same suffix), then rename it: the old file stays until then."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(descriptor)
-    aside = Path(name)
-    try:
-        write(aside)
-        aside.chmod(0o666 & ~_umask())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def describe_data(source: Source) -> dict[str, Any]:
     """What must be the same for a run to go on: classes, counts and a digest of all names and labels."""
     digest = hashlib.sha256("\n".join(source.class_names).encode())
@@ -113,9 +98,3 @@ def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in settings.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

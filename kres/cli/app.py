@@ -16,7 +16,9 @@ from kres.cli.catalogue import info, list_
 from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
+from kres.cli.export_weights import export_weights
 from kres.cli.predict import predict
+from kres.cli.push import push
 from kres.cli.train import train
 from kres.cli.verify import verify
 
@@ -27,6 +29,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "predict": predict,
     "export": export,
+    "export-weights": export_weights,
+    "push": push,
     "verify": verify,
     "bench": bench,
     "demo": demo,

@@ -1,19 +1,26 @@
 """Published and saved weights, from any of their file formats into a network."""
 
+from kres.weights.card import Measured
 from kres.weights.catalog import PUBLISHED, Published
 from kres.weights.downloads import DownloadError
 from kres.weights.loading import load_weights, preprocess
+from kres.weights.publishing import UploadError, push
+from kres.weights.saving import export_weights
 from kres.weights.tags import find_published, list_models, network_of, published_name, tags_of
 
 __all__ = [
     "PUBLISHED",
     "DownloadError",
+    "Measured",
     "Published",
+    "UploadError",
+    "export_weights",
     "find_published",
     "list_models",
     "load_weights",
     "network_of",
     "preprocess",
     "published_name",
+    "push",
     "tags_of",
 ]

@@ -1,70 +1,45 @@
-"""The one engine that moves a weights file into a model: every tensor is accounted for before any is assigned."""
+"""The one engine that moves a weights file into a model: all of it or, with an error, nothing."""
 
+import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from kres.backbone import HEAD
 from kres.specs import Spec
 from kres.weights.files import TensorFile, open_tensors
-from kres.weights.names import SOURCES, Source
+from kres.weights.forms import adapted_channels
+from kres.weights.matching import STEM, Match, Target, best_match
 
 logger = logging.getLogger("kres")
 
-_KERNELS = ("kernel",)
-_TORCH_TO_KERAS = {1: (0,), 2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0)}
-"""Axes of a PyTorch kernel in the order that Keras wants them, by rank; grouped kernels are no exception."""
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 _LISTED = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """One variable of a model and what a source calls it."""
-
-    path: str
-    """`layer/variable`."""
-    head: bool
-    kernel: bool
-    variable: Any
-    tensor: str | None
-    """None where the source has no such thing."""
-
-
-@dataclass(kw_only=True)
-class Match:
-    """A file held against a model: what goes where, and what does not fit."""
-
-    source: Source
-    pairs: list[tuple[Target, str]] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    left_over: list[str] = field(default_factory=list)
-    misshapen: list[str] = field(default_factory=list)
-    fresh_head: tuple[int, int] | None = None
-    """Classes of the file and of the model, where they differ."""
-
-    @property
-    def faults(self) -> int:
-        """Names and shapes that do not fit."""
-        return len(self.missing) + len(self.left_over) + len(self.misshapen)
 
 
 def load_file(model: keras.Model, path: Path, *, spec: Spec) -> None:
     """Put a weights file into a model of this Spec; all of it, or, with an error, nothing.
 
-    A head of another number of classes keeps its values; everything else must fit exactly.
+    A head of another number of classes keeps its values, and a stem for other than RGB images gets RGB's kernel
+    adapted; everything else must fit exactly. Where a source keeps the head in a file of its own, that is read from the
+    same folder.
 
     Raises:
-        ValueError: names, shapes or values do not fit, or the file cannot be read; further as `open_tensors`.
+        ValueError: names, shapes, types or values do not fit, or the file cannot be read; further as `open_tensors`.
     """
-    with open_tensors(path) as file:
-        match = min((_match(model, file, source, spec) for source in _sources(file)), key=lambda match: match.faults)
+    with contextlib.ExitStack() as opened:
+        file = opened.enter_context(open_tensors(path))
+        match = best_match(model, file, spec)
+        if match.only_head_missing and match.source.head_file:
+            beside = path.with_name(match.source.head_file)
+            if beside.exists():
+                file = _joined(file, opened.enter_context(open_tensors(beside)))
+                match = best_match(model, file, spec)
         if match.faults:
             raise ValueError(_describe(match, model, path))
-        values = [_value(file, target, tensor, match.source) for target, tensor in match.pairs]
+        values = _values(file, match)
     for (target, _), value in zip(match.pairs, values, strict=True):
         target.variable.assign(value)
     if match.fresh_head is not None:
@@ -74,92 +49,62 @@ def load_file(model: keras.Model, path: Path, *, spec: Spec) -> None:
             *match.fresh_head,
             model.name,
         )
-
-
-def _sources(file: TensorFile) -> list[Source]:
-    return [source for source in SOURCES if file.format in source.formats]
-
-
-def _targets(model: keras.Model, source: Source, spec: Spec) -> list[Target]:
-    return [
-        Target(
-            path=f"{layer.name}/{variable.name}",
-            head=layer.name == HEAD,
-            kernel=variable.name in _KERNELS,
-            variable=variable,
-            tensor=source.tensor_name(spec, layer.name, variable.name),
+    if match.channels is not None:
+        logger.warning(
+            "%s: the file is for RGB images and %s for ones of %d channels: %s is adapted.",
+            path.name,
+            model.name,
+            match.channels,
+            STEM,
         )
-        for layer in model.layers
-        for variable in layer.weights
-    ]
 
 
-def _match(model: keras.Model, file: TensorFile, source: Source, spec: Spec) -> Match:
-    match = Match(source=source)
-    shapes = {name: shape for name, shape in file.shapes.items() if not name.endswith(source.left_out)}
-    targets = _targets(model, source, spec)
-    match.fresh_head = _other_classes([target for target in targets if target.head], shapes, source)
-    for target in targets:
-        shape = shapes.pop(target.tensor, None) if target.tensor else None
-        if target.head and match.fresh_head:
-            continue
-        if shape is None:
-            renamed = target.tensor not in (None, target.path)
-            match.missing.append(f"{target.tensor} (for {target.path})" if renamed else target.path)
-        elif _converted_shape(shape, target, source) != tuple(target.variable.shape):
-            wanted = tuple(target.variable.shape)
-            match.misshapen.append(f"{target.tensor} {shape} (for {target.path}, which is {wanted})")
-        else:
-            match.pairs.append((target, str(target.tensor)))
-    if not any(target.head for target in targets):
-        head = {source.tensor_name(spec, HEAD, variable) for variable in ("kernel", "bias")}
-        shapes = {name: shape for name, shape in shapes.items() if name not in head}
-    match.left_over = sorted(shapes)
-    return match
+def _joined(file: TensorFile, other: TensorFile) -> TensorFile:
+    """Two files as one; the first has the word where both name a tensor."""
+    return replace(
+        file,
+        shapes=other.shapes | file.shapes,
+        dtypes=other.dtypes | file.dtypes,
+        read=lambda name: (file if name in file.shapes else other).read(name),
+    )
 
 
-def _other_classes(head: list[Target], shapes: dict[str, tuple[int, ...]], source: Source) -> tuple[int, int] | None:
-    """Classes of the file and of the model if that is all that sets their heads apart."""
-    counts = set()
-    for target in head:
-        shape = shapes.get(target.tensor or "")
-        if shape is None:
-            return None
-        theirs, ours = _converted_shape(shape, target, source), tuple(target.variable.shape)
-        if len(theirs) != len(ours) or theirs[:-1] != ours[:-1]:
-            return None
-        counts.add((theirs[-1], ours[-1]))
-    differing = counts.pop() if len(counts) == 1 else None
-    return differing if differing and differing[0] != differing[1] else None
+def _values(file: TensorFile, match: Match) -> list[np.ndarray]:
+    """The tensors of the file, float32, in the variables' shapes."""
+    wanted = [tensor for _, tensor in (*match.pairs, *match.constants)]
+    _refuse(
+        [f"{tensor} of {file.dtypes[tensor]}" for tensor in wanted if file.dtypes[tensor] not in _FLOATS],
+        rule="Weights are floating-point numbers",
+        file=file,
+    )
+    values, infinite = [], []
+    for target, tensor in match.pairs:
+        with np.errstate(over="ignore"):  # what overflows is found by the next line
+            value = file.read(tensor).astype("float32", copy=False)
+        if not np.isfinite(value).all():
+            count = int(value.size - np.isfinite(value).sum())
+            infinite.append(f"{tensor} with {count} of {value.size} values not finite")
+        value = value if target.form is None else target.form.value(value)
+        if target.layer == STEM and match.channels is not None:
+            value = adapted_channels(value, channels=match.channels)
+        values.append(value.reshape(target.shape))
+    _refuse(infinite, rule="Weights are finite", file=file)
+    wrong = [tensor for target, tensor in match.constants if not _is_constant(target, file.read(tensor))]
+    _refuse(wrong, rule=f"By the names of {match.source.name} some tensors only add up, and hold 0 and 1", file=file)
+    return values
 
 
-def _converted_shape(shape: tuple[int, ...], target: Target, source: Source) -> tuple[int, ...]:
-    """The shape that a tensor of the file has in Keras's axis order."""
-    if source.layout == "torch" and target.kernel and len(shape) in _TORCH_TO_KERAS:
-        shape = tuple(shape[axis] for axis in _TORCH_TO_KERAS[len(shape)])
-    if len(shape) == 4 and shape[:2] == (1, 1) and len(target.variable.shape) == 2:
-        shape = shape[2:]  # timm's pre-activation head is a 1x1 convolution
-    return shape
+def _is_constant(target: Target, value: np.ndarray) -> bool:
+    constant = target.form.constant if target.form is not None else None
+    return constant is not None and np.array_equal(value, constant(target.shape))
 
 
-def _value(file: TensorFile, target: Target, tensor: str, source: Source) -> np.ndarray:
-    """A tensor of the file, float32, in the variable's shape."""
-    value = file.read(tensor)
-    if not np.issubdtype(value.dtype, np.floating) and value.dtype.name != "bfloat16":
+def _refuse(faults: list[str], *, rule: str, file: TensorFile) -> None:
+    if faults:
         raise ValueError(
-            f"Weights are floating-point numbers. Received: source={str(file.path)!r}, {tensor!r} of {value.dtype}"
+            f"{rule}; {len(faults)} of the file's tensors break that, and nothing was loaded: {_shortened(faults)}. "
+            f"Received: source={str(file.path)!r}"
         )
-    with np.errstate(over="ignore"):  # what overflows is found by the next line
-        value = value.astype("float32")
-    if not np.isfinite(value).all():
-        count = int(value.size - np.isfinite(value).sum())
-        raise ValueError(
-            f"Weights are finite; the file holds NaN or infinity, and nothing was loaded. "
-            f"Received: source={str(file.path)!r}, {tensor!r} with {count} of {value.size} values not finite"
-        )
-    if source.layout == "torch" and target.kernel:
-        value = value.transpose(_TORCH_TO_KERAS[value.ndim])
-    return value.reshape(tuple(target.variable.shape))
 
 
 def _describe(match: Match, model: keras.Model, path: Path) -> str:
@@ -170,7 +115,7 @@ def _describe(match: Match, model: keras.Model, path: Path) -> str:
     }
     lines = [f"The file does not fit {model.name} by the names of {match.source.name}; nothing was loaded."]
     lines += [f"  {len(names)} {what}: {_shortened(names)}" for what, names in lists.items() if names]
-    if match.missing and not match.left_over and all(HEAD in name for name in match.missing):
+    if match.only_head_missing:
         lines.append("  The file has no head: load it into a network built with include_top=False.")
     return "\n".join([*lines, f"Received: source={str(path)!r}"])
 

@@ -70,6 +70,11 @@ def fetch(name: str, published: Published) -> Path:
     return _from_site(SITES[published.origin], published.file, expected=expected)
 
 
+def fetch_file(repository: str, file: str) -> Path:
+    """The local copy of a file in any repository, `owner/name`, of the Hugging Face hub; raises DownloadError."""
+    return _from_hub(repository, file, expected=Expected())
+
+
 def _from_hub(repository: str, file: str, *, expected: Expected) -> Path:
     path = _hub_download(repository, file)
     if (fault := _hub_fault(path, expected)) is not None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-from pathlib import Path
 
 import keras
 
@@ -13,6 +12,7 @@ from kres.specs import Spec
 from kres.weights import hub
 from kres.weights.catalog import PUBLISHED
 from kres.weights.convert import load_file
+from kres.weights.layout import locate
 from kres.weights.tags import find_published, published_name
 
 
@@ -28,18 +28,25 @@ def load_weights(
     Where only the number of classes differs, the head keeps its own values, everything else is loaded, and a line in
     the log says so. Published weights also bring the preprocessing that they were published with.
 
+    A network for other than RGB images takes RGB's weights too, and a line in the log says so: of one channel the stem
+    gets the sum of the three kernels, so that it gives on x what the RGB network gives on (x, x, x); of n channels,
+    fewer or more, the three in turn (R, G, B, R, ...; B first where the network takes BGR) times 3 / n, so that it
+    gives the same on n equal channels. That is timm's rule. Mean and standard deviation become RGB's averages.
+
     Args:
         model: a network of `kres.build`.
         source: a published tag ("timm/resnet50.a1_in1k", "a1_in1k", or "imagenet" for the network's first), or a file:
-            .safetensors or .pth under timm's and torchvision's names; .h5, .weights.h5 or .keras of keras.applications
-            or of kres.
+            .safetensors or .pth under timm's and torchvision's names; .h5, .weights.h5 or .keras of keras.applications,
+            KerasHub or kres; BiT's .npz. KerasHub's presets keep the head apart: it is read from the
+            `task.weights.h5` beside a `model.weights.h5`. Or a folder in the Hugging Face hub's layout, as `kres.push`
+            and timm write it, or "hf://owner/name", a repository there: these bring their preprocessing as well.
         network: what the model was built from, where the model does not know (one built on an `input_tensor`).
         accept_licence: take published weights whose licence forbids commercial use.
 
     Raises:
         ValueError: no such tag, or its licence was not accepted; the file is damaged, of another network, or holds
             NaN.
-        OSError: the file is missing, is a directory, or could not be downloaded.
+        OSError: a file is missing or could not be downloaded.
         ImportError: a .pth file without PyTorch.
     """
     network = network or getattr(model, "network", None)
@@ -51,15 +58,22 @@ def load_weights(
     spec = look_up_spec(network) if isinstance(network, str) else network
     found = find_published(source, network, accept_licence=accept_licence)
     if found is None:
-        load_file(model, Path(source).expanduser(), spec=spec)
-        if isinstance(model, ResNet):
-            model.weights_tag = None
+        own = locate(source)
+        load_file(model, own.weights, spec=spec)
+        _note(model, preprocess=own.preprocess, tag=None)
         return
     name, published = found
     load_file(model, hub.fetch(name, published), spec=spec)
+    _note(model, preprocess=published.preprocess, tag=f"{published.origin}/{name}")
+
+
+def _note(model: keras.Model, *, preprocess: Preprocess | None, tag: str | None) -> None:
+    """Have a network know whose weights it holds and how images reached those, at its own size and channels."""
     if isinstance(model, ResNet):
-        model.weights_tag = f"{published.origin}/{name}"
-        model.preprocess = dataclasses.replace(published.preprocess, size=model.preprocess.size)
+        model.weights_tag = tag
+        if preprocess is not None:
+            own = model.preprocess
+            model.preprocess = dataclasses.replace(preprocess, size=own.size).for_channels(len(own.mean))
 
 
 def preprocess(model_or_tag: keras.Model | str) -> Preprocess:

@@ -1,86 +1,8 @@
-"""What each weight source calls a network's tensors: tables of name rules, and the one parser of our layer names."""
+"""What each weight source calls a network's tensors: tables of name rules, and no logic."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import replace
 
-from kres.specs import Spec
-
-_LAYER_NAME = re.compile(r"(?:stage(?P<stage>\d+)_block(?P<block>\d+)_)?(?P<role>[a-z][a-z_]*?)(?P<n>\d*)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerName:
-    """A layer name of ours, parsed: `stage1_block2_norm3` has stage 1, block 2, role `block_norm`, n 3."""
-
-    name: str
-    role: str
-    """What the layer does, without numbers; `block_` in front inside a stage."""
-    n: int | None
-    stage: int | None
-    block: int | None
-
-    def fields(self) -> dict[str, object]:
-        """What a template may refer to; sources count from 0 or 1, and stages from 1 or 2."""
-        values: dict[str, object] = {"name": self.name}
-        for key in ("stage", "block", "n"):
-            number = getattr(self, key)
-            if number is not None:
-                values |= {key: number, f"{key}_before": number - 1, f"{key}_after": number + 1}
-        return values
-
-
-def parse(name: str) -> LayerName | None:
-    """A layer's name in parts, or None for a name that no network of ours has."""
-    match = _LAYER_NAME.fullmatch(name)
-    if match is None:
-        return None
-    stage, block, n = (int(match[key]) if match[key] else None for key in ("stage", "block", "n"))
-    role = match["role"] if stage is None else f"block_{match['role']}"
-    return LayerName(name=name, role=role, n=n, stage=stage, block=block)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """Templates for some layers, by role, or by role and number where a number has a name of its own."""
-
-    layers: Mapping[str, str]
-    when: Mapping[str, object] = field(default_factory=dict)
-    """Attributes of the row's Spec that must have these values for the templates to hold."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """How one publisher names and lays out tensors."""
-
-    name: str
-    formats: frozenset[str]
-    """File formats that it publishes in: `safetensors`, `torch`, `keras`."""
-    layout: Literal["torch", "keras"]
-    """Axis order of its kernels: (out, in, h, w) or (h, w, in, out)."""
-    separator: str
-    variables: Mapping[str, str]
-    """What it calls our variables."""
-    rules: tuple[Rules, ...]
-    """Later ones override earlier ones."""
-    left_out: tuple[str, ...] = ()
-    """Ends of tensor names that hold nothing a network computes with."""
-
-    def tensor_name(self, spec: Spec, layer: str, variable: str) -> str | None:
-        """The source's name of a layer's variable in a network of this Spec; None where it has no such thing."""
-        parsed = parse(layer)
-        if parsed is None or variable not in self.variables:
-            return None
-        templates: dict[str, str] = {}
-        for rules in self.rules:
-            if all(getattr(spec, name) == value for name, value in rules.when.items()):
-                templates |= rules.layers
-        template = templates.get(f"{parsed.role}{parsed.n or ''}") or templates.get(parsed.role) or templates.get("*")
-        if template is None:
-            return None
-        return self.separator.join((template.format_map(parsed.fields()), self.variables[variable]))
-
+from kres.weights.rules import Rules, Source
 
 _KERAS_VARIABLES = {name: name for name in ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")}
 
@@ -141,6 +63,7 @@ TIMM = Source(
                 "final_norm": "norm",
                 "predictions": "head.fc",
             },
+            forms={"predictions": "torch_1x1"},
         ),
         Rules(
             when={"order": "preactivation", "stem_depth": 3},
@@ -180,11 +103,77 @@ KERAS_APPLICATIONS = Source(
             },
         ),
         Rules(
+            when={"grouped": True},
+            forms={"block_conv2": "depthwise"},
+            constants={"block_conv2": "conv{stage_after}_block{block}_2_gconv/kernel"},
+        ),
+        Rules(
             when={"order": "preactivation"},
             layers={
                 "block_norm1": "conv{stage_after}_block{block}_preact_bn",
                 "block_norm": "conv{stage_after}_block{block}_{n_before}_bn",
                 "final_norm": "post_bn",
+            },
+        ),
+    ),
+)
+
+KERASHUB = Source(
+    name="KerasHub",
+    formats=frozenset({"keras"}),
+    layout="keras",
+    separator="/",
+    variables=_KERAS_VARIABLES,
+    rules=(
+        Rules(
+            layers={
+                "stem_conv": "conv{n}_conv",
+                "stem_norm": "conv{n}_bn",
+                "block_conv": "stack{stage_before}_block{block_before}_{n}_conv",
+                "block_norm": "stack{stage_before}_block{block_before}_{n}_bn",
+                "block_shortcut_conv": "stack{stage_before}_block{block_before}_0_conv",
+                "block_shortcut_norm": "stack{stage_before}_block{block_before}_0_bn",
+                "predictions": "predictions",
+            },
+        ),
+        Rules(
+            when={"order": "preactivation"},
+            layers={
+                "block_norm1": "stack{stage_before}_block{block_before}_pre_activation_bn",
+                "block_norm": "stack{stage_before}_block{block_before}_{n_before}_bn",
+                "final_norm": "post_bn",
+            },
+        ),
+    ),
+    head_file="task.weights.h5",
+)
+
+# Before version 3.6 Keras wrote no layer names into its files, and KerasHub's networks are older than that.
+KERASHUB_NUMBERED = replace(
+    KERASHUB,
+    name="KerasHub, by number",
+    classes={"conv": "conv2d", "norm": "batch_normalization", "predictions": "dense"},
+)
+
+BIT = Source(
+    name="BiT",
+    formats=frozenset({"npz"}),
+    layout="keras",
+    separator="/",
+    variables={"kernel": "kernel", "bias": "bias", "gamma": "gamma", "beta": "beta"},
+    rules=(
+        Rules(
+            layers={
+                "stem_conv": "resnet/root_block/standardized_conv2d",
+                "block_conv1": "resnet/block{stage}/unit{block:02}/a/standardized_conv2d",
+                "block_conv2": "resnet/block{stage}/unit{block:02}/b/standardized_conv2d",
+                "block_conv3": "resnet/block{stage}/unit{block:02}/c/standardized_conv2d",
+                "block_norm1": "resnet/block{stage}/unit{block:02}/a/group_norm",
+                "block_norm2": "resnet/block{stage}/unit{block:02}/b/group_norm",
+                "block_norm3": "resnet/block{stage}/unit{block:02}/c/group_norm",
+                "block_shortcut_conv": "resnet/block{stage}/unit{block:02}/a/proj/standardized_conv2d",
+                "final_norm": "resnet/group_norm",
+                "predictions": "resnet/head/conv2d",
             },
         ),
     ),
@@ -199,4 +188,4 @@ KRES = Source(
     rules=(Rules(layers={"*": "{name}"}),),
 )
 
-SOURCES = (TIMM, KERAS_APPLICATIONS, KRES)
+SOURCES = (TIMM, KERAS_APPLICATIONS, KERASHUB, KERASHUB_NUMBERED, BIT, KRES)

@@ -8,6 +8,7 @@ from kres.lookup import look_up
 from kres.specs import Spec
 from kres.weights.catalog import DEFAULT, PUBLISHED, Published
 from kres.weights.files import SUFFIXES
+from kres.weights.layout import SCHEME
 from kres.zoo import ROWS
 
 
@@ -87,4 +88,4 @@ def _is_path(source: str | os.PathLike[str]) -> bool:
     if not isinstance(source, str) or not source:
         raise ValueError(f"A weights source is a tag or a path. Received: source={source!r}")
     # A folder beside the caller may well be called `imagenet`.
-    return source.lower().endswith(tuple(SUFFIXES)) or Path(source).expanduser().is_file()
+    return source.startswith(SCHEME) or source.lower().endswith(tuple(SUFFIXES)) or Path(source).expanduser().is_file()

@@ -9,7 +9,7 @@ import pytest
 
 from kres import export
 from kres.export import conversion, formats
-from kres.export.artifacts import RejectedError, move
+from kres.export.artifacts import RejectedError
 from kres.export.inspection import artifact_format, inspect
 from kres.export.session import opened
 
@@ -236,24 +236,3 @@ def test_saved_model_replaces_a_saved_model(model, images, tmp_path):
     for _ in range(2):
         export.saved_model(model, tmp_path / "m", images=images)
     assert os.listdir(tmp_path) == ["m"]
-
-
-def test_failed_move_of_a_directory_gives_the_old_one_back(tmp_path, monkeypatch):
-    source, target = tmp_path / "scratch" / "m", tmp_path / "m"
-    for directory, content in ((source, "new"), (target, "old")):
-        directory.mkdir(parents=True)
-        (directory / "file").write_text(content)
-    rename = os.rename
-
-    def full_disk(old, new):
-        if old == source:
-            raise OSError("No space left on device")
-        rename(old, new)
-
-    monkeypatch.setattr(os, "rename", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        move(source, target)
-    assert (target / "file").read_text() == "old"
-    monkeypatch.undo()
-    move(source, target)
-    assert (target / "file").read_text() == "new"

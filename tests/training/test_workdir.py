@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from kres.training.workdir import FINISHED, RUNNING, WorkdirError, open_workdir, read_run, write_atomically, write_run
+from kres.training.workdir import FINISHED, RUNNING, WorkdirError, open_workdir, read_run, write_run
 
 SETTINGS = {"recipe": {"name": "r", "steps": 3}, "data": {"source": "digits", "sha256": "a"}, "seed": 0}
 
@@ -71,19 +71,3 @@ def test_run_json_says_what_ran(tmp_path):
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["settings"] == SETTINGS and run["result"] == {"accuracy": 0.5}
     assert {"python", "tensorflow", "keras", "numpy", "kres"} == {*run["versions"]}
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path):
-    path = tmp_path / "model.keras"
-    path.write_text("old")
-
-    def fail(aside):
-        aside.write_text("half")
-        raise OSError("No space left on device")
-
-    with pytest.raises(OSError, match=r"No space"):
-        write_atomically(path, fail)
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["model.keras"]
-    write_atomically(path, lambda aside: aside.write_text("new"))
-    assert path.read_text() == "new"

@@ -11,7 +11,8 @@ from safetensors.numpy import save_file
 import kres
 from kres.weights import PUBLISHED, hub
 from kres.weights.catalog import Published
-from tests.weights.small import SPEC, assert_same, network, timm_state_dict, values
+from kres.weights.saving import state_dict
+from tests.weights.small import SPEC, assert_same, network, values
 
 
 @pytest.mark.parametrize("source", ["", None, 7, True])
@@ -24,7 +25,7 @@ def test_what_is_neither_tag_nor_path(source: object) -> None:
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file in the place of every published one (that downloads work is shown in test_hub.py)."""
     path = tmp_path / "model.safetensors"
-    save_file(timm_state_dict(kres.build("resnet18")), path)
+    save_file(state_dict(kres.build("resnet18")), path)
 
     def fetch(name: str, row: Published) -> Path:
         assert PUBLISHED[name] == row
@@ -45,6 +46,13 @@ def test_published_weights_bring_their_preprocessing(published: Path) -> None:
     assert (again.weights_tag, again.preprocess) == (model.weights_tag, model.preprocess)
 
 
+def test_published_preprocessing_follows_the_models_channels(published: Path) -> None:
+    grey = kres.build("resnet18", weights="imagenet", input_shape=(96, 96, 1)).preprocess
+    rgb = PUBLISHED["resnet18.a1_in1k"].preprocess
+    assert (grey.mean, grey.std) == ((sum(rgb.mean) / 3,), (sum(rgb.std) / 3,))
+    assert (grey.crop, grey.interpolation) == (rgb.crop, rgb.interpolation)
+
+
 def test_a_file_of_the_users_own_has_no_tag(published: Path) -> None:
     model = kres.build("resnet18", weights="imagenet")
     kres.load_weights(model, published)
@@ -62,7 +70,7 @@ def test_a_failed_load_changes_nothing_that_the_model_knows(published: Path) -> 
 
 
 def test_a_model_on_the_users_own_tensor_is_told_its_network(tmp_path: Path) -> None:
-    save_file(timm_state_dict(network()), tmp_path / "w.safetensors")
+    save_file(state_dict(network()), tmp_path / "w.safetensors")
     model = kres.build(SPEC, input_tensor=keras.Input((32, 32, 3)))
     with pytest.raises(ValueError, match="needs `network`"):
         kres.load_weights(model, tmp_path / "w.safetensors")
@@ -74,7 +82,7 @@ def test_a_model_on_the_users_own_tensor_is_told_its_network(tmp_path: Path) -> 
 def test_home_directories_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     source = network()
-    save_file(timm_state_dict(source), tmp_path / "w.safetensors")
+    save_file(state_dict(source), tmp_path / "w.safetensors")
     model = kres.build(SPEC)
     kres.load_weights(model, "~/w.safetensors")
     for ours, theirs in zip(model.get_weights(), source.get_weights(), strict=True):
@@ -87,7 +95,7 @@ def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
     row = PUBLISHED["resnet18.a1_in1k"]
     row = replace(row, classes=7, preprocess=replace(row.preprocess, size=96))
     monkeypatch.setitem(PUBLISHED, "resnet18.seven", row)
-    save_file(timm_state_dict(kres.build("resnet18", classes=7)), tmp_path / "seven.safetensors")
+    save_file(state_dict(kres.build("resnet18", classes=7)), tmp_path / "seven.safetensors")
     monkeypatch.setattr(hub, "fetch", lambda name, row: tmp_path / f"{name.partition('.')[2]}.safetensors")
     return row
 
@@ -114,7 +122,7 @@ def test_a_published_backbone_asks_to_be_built_as_one(
     other: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PUBLISHED, "resnet18.backbone", replace(other, classes=0))
-    save_file(timm_state_dict(kres.build("resnet18", include_top=False)), tmp_path / "backbone.safetensors")
+    save_file(state_dict(kres.build("resnet18", include_top=False)), tmp_path / "backbone.safetensors")
     with pytest.raises(ValueError, match="no head: load it into a network built with include_top=False"):
         kres.build("resnet18", weights="backbone")
     assert kres.build("resnet18", weights="backbone", include_top=False).weights_tag == "timm/resnet18.backbone"

@@ -1,30 +1,10 @@
-"""Our layer names parsed, and what the sources call them."""
+"""What the sources call our layers and variables."""
 
 import pytest
 
 import kres
-from kres.weights.names import KERAS_APPLICATIONS, KRES, TIMM, parse
-
-
-@pytest.mark.parametrize(
-    ("name", "role", "n", "stage", "block"),
-    [
-        ("stem_conv1", "stem_conv", 1, None, None),
-        ("stage3_block12_norm2", "block_norm", 2, 3, 12),
-        ("stage1_block1_shortcut_conv", "block_shortcut_conv", None, 1, 1),
-        ("final_norm", "final_norm", None, None, None),
-        ("predictions", "predictions", None, None, None),
-    ],
-)
-def test_layer_names_fall_into_parts(name: str, role: str, n: int | None, stage: int | None, block: int | None) -> None:
-    parsed = parse(name)
-    assert parsed is not None
-    assert (parsed.role, parsed.n, parsed.stage, parsed.block) == (role, n, stage, block)
-
-
-@pytest.mark.parametrize("name", ["", "Stage1_block1_conv1", "stage1_block1_", "conv2d/kernel", "7"])
-def test_other_names_are_not_ours(name: str) -> None:
-    assert parse(name) is None
+from kres.weights.forms import FORMS
+from kres.weights.names import BIT, KERAS_APPLICATIONS, KERASHUB, KRES, TIMM
 
 
 @pytest.mark.parametrize(
@@ -63,3 +43,37 @@ def test_a_source_has_no_name_for_what_it_does_not_have() -> None:
 
 def test_our_own_files_use_our_own_names() -> None:
     assert KRES.tensor_name(kres.spec("cifar_resnet20"), "stage1_block1_norm1", "gamma") == "stage1_block1_norm1/gamma"
+
+
+@pytest.mark.parametrize(
+    ("row", "layer", "variable", "expected"),
+    [
+        ("resnet50d", "stem_conv3", "kernel", "conv3_conv/kernel"),
+        ("resnet50d", "stage2_block1_shortcut_norm", "beta", "stack1_block0_0_bn/beta"),
+        ("resnet50", "stage4_block3_conv2", "kernel", "stack3_block2_2_conv/kernel"),
+        ("resnetv2_50", "stage1_block2_norm1", "gamma", "stack0_block1_pre_activation_bn/gamma"),
+        ("resnetv2_50", "stage1_block2_norm3", "gamma", "stack0_block1_2_bn/gamma"),
+    ],
+)
+def test_kerashub(row: str, layer: str, variable: str, expected: str) -> None:
+    assert KERASHUB.tensor_name(kres.spec(row), layer, variable) == expected
+
+
+@pytest.mark.parametrize(
+    ("layer", "variable", "expected"),
+    [
+        ("stage3_block12_conv2", "kernel", "resnet/block3/unit12/b/standardized_conv2d/kernel"),
+        ("stage1_block1_shortcut_conv", "kernel", "resnet/block1/unit01/a/proj/standardized_conv2d/kernel"),
+        ("stage1_block2_norm3", "beta", "resnet/block1/unit02/c/group_norm/beta"),
+        ("predictions", "bias", "resnet/head/conv2d/bias"),
+        ("stage1_block2_norm3", "moving_mean", None),
+    ],
+)
+def test_bit(layer: str, variable: str, expected: str | None) -> None:
+    assert BIT.tensor_name(kres.spec("resnetv2_101x1_bit"), layer, variable) == expected
+
+
+def test_only_grouped_networks_of_keras_applications_have_depthwise_kernels() -> None:
+    for row, form in (("keras_resnext50", "depthwise"), ("keras_resnet50", "keras")):
+        assert KERAS_APPLICATIONS.form(kres.spec(row), "stage1_block1_conv2") is FORMS[form]
+        assert KERAS_APPLICATIONS.form(kres.spec(row), "stage1_block1_conv1") is FORMS["keras"]

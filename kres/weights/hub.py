@@ -55,6 +55,8 @@ _REFUSED_BY_SITE = "there is no such file any more, or not for everyone: a newer
 def fetch(name: str, published: Published) -> Path:
     """The local file of a published row, from the cache if it is there, checked against all that the row says of it.
 
+    A classifier in a file of its own comes into the same folder.
+
     timm's and KerasHub's come from the Hugging Face hub into its cache (`HF_HOME` and `HF_ENDPOINT` are obeyed). The
     others go where their own libraries find them too: keras.applications' into Keras's cache (`KERAS_HOME`),
     torchvision's into PyTorch's (`TORCH_HOME`), BiT's into `kres/bit` of the user's (`XDG_CACHE_HOME`).
@@ -66,6 +68,8 @@ def fetch(name: str, published: Published) -> Path:
     expected = Expected(size_bytes=published.size_bytes, md5=published.md5, sha256=published.sha256)
     if published.origin in REPOSITORIES:
         repository = REPOSITORIES[published.origin].format(name=name, tag=name.partition(".")[2])
+        if published.head_file is not None:
+            _from_hub(repository, published.head_file, expected=Expected())  # its place is beside the other
         return _from_hub(repository, published.file, expected=expected)
     return _from_site(SITES[published.origin], published.file, expected=expected)
 

@@ -115,7 +115,8 @@ def _match(model: keras.Model, file: TensorFile, source: Source, spec: Spec) -> 
             match.misshapen.append(f"{target.tensor} {shape} (for {target.path}, which is {target.shape})")
         _match_constant(match, target, shapes)
     if not heads:
-        head = {source.tensor_name(spec, HEAD, variable) for variable in ("kernel", "bias")}
+        name = source.layer_names(spec, [HEAD]).get(HEAD)
+        head = {source.join(name, variable) for variable in ("kernel", "bias")}
         shapes = {name: shape for name, shape in shapes.items() if name not in head}
     match.left_over = sorted(shapes)
     return match

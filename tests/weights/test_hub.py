@@ -16,6 +16,7 @@ import keras
 import pytest
 
 from kres.weights import PUBLISHED, DownloadError, Published, hub
+from kres.weights.names import KERASHUB
 from tests.support import skip_or_fail
 from tests.weights.hub_server import Fault, Host, serving
 
@@ -73,10 +74,17 @@ def test_a_cached_file_needs_no_network(host: Host, monkeypatch: pytest.MonkeyPa
     assert not host.requests
 
 
-def test_kerashub_presets_come_from_its_repositories(host: Host) -> None:
-    row = replace(KERAS, origin="kerashub", file="model.weights.h5", md5=None)
-    host.files["/keras/resnet_50_imagenet/resolve/main/model.weights.h5"] = CONTENT
-    assert hub.fetch("kerashub_resnet50.resnet_50_imagenet", row).read_bytes() == CONTENT
+def test_kerashub_presets_come_from_its_repositories_with_their_heads(host: Host) -> None:
+    files = {"model.weights.h5": CONTENT, "task.weights.h5": CONTENT[:1000]}
+    for name, content in files.items():
+        host.files[f"/keras/resnet_50_imagenet/resolve/main/{name}"] = content
+    name = "resnet50.resnet_50_imagenet"
+    path = hub.fetch(name, PUBLISHED[name])
+    assert {name: path.with_name(name).read_bytes() for name in files} == files
+
+
+def test_the_catalogue_and_the_names_agree_on_where_kerashub_keeps_heads() -> None:
+    assert {row.head_file for row in PUBLISHED.values() if row.origin == "kerashub"} == {KERASHUB.head_file}
 
 
 @pytest.mark.parametrize("sha256", [None, SHA256[:8], SHA256], ids=["the hub's hash", "prefix", "the catalogue's hash"])

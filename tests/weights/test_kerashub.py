@@ -100,6 +100,14 @@ def test_a_backbone_needs_no_head(tmp_path: Path) -> None:
     np.testing.assert_array_equal(model.get_layer("stage2_block2_conv2").kernel.numpy(), expected)
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_network_without_a_head_leaves_the_files(named: bool, tmp_path: Path) -> None:
+    model = build("basic", include_top=False)
+    kres.load_weights(model, write_whole(tmp_path, "basic", named=named))
+    expected = tensor("conv1_conv", 0, [7, 7, 3, 64], of=1)
+    np.testing.assert_array_equal(model.get_layer("stem_conv1").kernel.numpy(), expected)
+
+
 def test_without_its_second_file_the_head_is_missed(tmp_path: Path) -> None:
     path = write_preset(tmp_path, "basic")
     (tmp_path / TASK).unlink()

@@ -14,6 +14,7 @@ import pytest
 
 import kres
 from kres import layers
+from kres.weights import PUBLISHED
 from tests import golden_weights
 from tests.weights.small import assert_same, network, values
 
@@ -154,24 +155,40 @@ def test_two_networks_in_one_file_are_refused(tmp_path: Path) -> None:
 
 
 # KerasHub 0.32.0's resnet_presets.py; its counts hold moving statistics, and for ResNet-vd the head.
-PRESETS = {
+PRESETS: dict[str, tuple[str, int | None]] = {
     "resnet_18_imagenet": ("resnet18", 11_186_112),
     "resnet_50_imagenet": ("resnet50", 23_561_152),
     "resnet_101_imagenet": ("resnet101", 42_605_504),
     "resnet_152_imagenet": ("resnet152", 58_295_232),
+    "resnet_v2_50_imagenet": ("resnetv2_50", None),  # KerasHub states the first version's count
+    "resnet_v2_101_imagenet": ("resnetv2_101", None),
     "resnet_vd_18_imagenet": ("resnet_vd_18", 11_722_824),
     "resnet_vd_34_imagenet": ("resnet_vd_34", 21_838_408),
     "resnet_vd_50_imagenet": ("resnet50d", 25_629_512),
+    "resnet_vd_50_ssld_imagenet": ("resnet50d", 25_629_512),
+    "resnet_vd_50_ssld_v2_imagenet": ("resnet50d", 25_629_512),
+    "resnet_vd_50_ssld_v2_fix_imagenet": ("resnet50d", 25_629_512),
     "resnet_vd_101_imagenet": ("resnet101d", 44_673_864),
+    "resnet_vd_101_ssld_imagenet": ("resnet101d", 44_673_864),
     "resnet_vd_152_imagenet": ("resnet152d", 60_363_592),
-    "resnet_vd_200_imagenet": ("resnet200d", 74_933_064),
+    "resnet_vd_200_imagenet": ("resnet_vd_200", 74_933_064),
 }
 
 
 @pytest.mark.parametrize(
-    "preset", [pytest.param(name, marks=() if "18" in name or "50_" in name else pytest.mark.slow) for name in PRESETS]
+    "preset",
+    [
+        pytest.param(name, marks=() if "18" in name or "50_" in name else pytest.mark.slow)
+        for name, (_, count) in PRESETS.items()
+        if count is not None and "ssld" not in name  # which are other weights of the same networks
+    ],
 )
 def test_a_preset_is_the_row_by_its_parameters(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "HeNormal", keras.initializers.Zeros)  # random numbers take their time
     row, published = PRESETS[preset]
     assert kres.build(row, include_top="vd" in preset).count_params() == published
+
+
+def test_each_preset_is_in_the_catalogue_under_its_row() -> None:
+    ours = {name for name, published in PUBLISHED.items() if published.origin == "kerashub"}
+    assert ours == {f"{row}.{preset}" for preset, (row, _) in PRESETS.items()}

@@ -22,6 +22,8 @@ ROWS: dict[str, Published] = {
     "resnet152.resnet_152_imagenet": replace(RSB, top1=81.998),
     "resnetv2_50.resnet_v2_50_imagenet": replace(V2, top1=80.41),
     "resnetv2_101.resnet_v2_101_imagenet": replace(V2, top1=82.042),
+    "resnet_vd_18.resnet_vd_18_imagenet": replace(VD, top1=72.26),
+    "resnet_vd_34.resnet_vd_34_imagenet": replace(VD, top1=75.98),
     "resnet50d.resnet_vd_50_imagenet": replace(VD, top1=79.12),
     "resnet50d.resnet_vd_50_ssld_imagenet": replace(VD, top1=82.4),
     "resnet50d.resnet_vd_50_ssld_v2_imagenet": replace(VD, top1=83.0),
@@ -31,4 +33,5 @@ ROWS: dict[str, Published] = {
     "resnet101d.resnet_vd_101_imagenet": replace(VD, top1=80.17),
     "resnet101d.resnet_vd_101_ssld_imagenet": replace(VD, top1=83.73),
     "resnet152d.resnet_vd_152_imagenet": replace(VD, top1=80.59),
+    "resnet_vd_200.resnet_vd_200_imagenet": replace(VD, top1=80.93),
 }

@@ -16,16 +16,18 @@ def squeeze_and_excite(x: Tensor, *, spec: Spec, name: str) -> Tensor:
     """Each map times a gate that two layers on all maps' averages give: Hu et al. 2018, arXiv 1709.01507, figure 3."""
     channels = x.shape[-1]
     gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_se_pool")(x)
-    gate = layers.conv(gate, squeezed(channels, spec.se_ratio), 1, bias=True, name=f"{name}_se_fc1")
+    gate = layers.conv(
+        gate, squeezed(channels, spec.se_ratio, multiple=spec.se_multiple), 1, bias=True, name=f"{name}_se_fc1"
+    )
     gate = layers.act(gate, "relu", name=f"{name}_se_act")
     gate = layers.conv(gate, channels, 1, bias=True, name=f"{name}_se_fc2")
     gate = layers.act(gate, "sigmoid", name=f"{name}_se_gate")
     return keras.layers.Multiply(name=f"{name}_se_scale")([x, gate])
 
 
-def squeezed(channels: int, ratio: float) -> int:
-    """That share of the channels rounded to a multiple of 8, at least 8, as in timm."""
-    return max(8, int(channels * ratio + 4) // 8 * 8)
+def squeezed(channels: int, ratio: float, *, multiple: int) -> int:
+    """That share of the channels rounded to a multiple, one at least, as in timm."""
+    return max(multiple, int(channels * ratio + multiple / 2) // multiple * multiple)
 
 
 def efficient_channel_attention(x: Tensor, *, spec: Spec, name: str) -> Tensor:

@@ -41,11 +41,12 @@ class Order:
     after_sum: tuple[str, ...] = ()
 
 
-# He et al. 2016, figure 4 (a) to (e).
+# He et al. 2016, figure 4 (a) to (e); `activation_around_addition` is that of the first SE-ResNet-18 and 34.
 ORDERS: dict[str, Order] = {
     "postactivation": Order(after=(NORM, ACT), after_last=(NORM,), after_sum=(ACT,)),
     "norm_after_addition": Order(after=(NORM, ACT), after_sum=(NORM, ACT)),
     "activation_before_addition": Order(after=(NORM, ACT), after_last=(NORM, ACT)),
+    "activation_around_addition": Order(after=(NORM, ACT), after_last=(NORM, ACT), after_sum=(ACT,)),
     "activation_only_preactivation": Order(before=(ACT,), after=(NORM,), after_last=(NORM,)),
     "preactivation": Order(before=(NORM, ACT)),
 }

@@ -96,14 +96,14 @@ def add(x: Tensor, y: Tensor, *, name: str) -> Tensor:
     return keras.layers.Add(name=name)([x, y])
 
 
-def max_pool(x: Tensor, *, zero_pad: bool, name: str) -> Tensor:
-    """Max-pool 3x3, stride 2, one position of padding at each side.
+def max_pool(x: Tensor, *, zero_pad: bool = True, before: int = 1, name: str) -> Tensor:
+    """Max-pool 3x3, stride 2, one position of padding behind the map and `before` of them before it.
 
     With `zero_pad` the padding counts as zeros. Without, it does not count, as in PyTorch: then the maximum is taken at
     every position, where Keras's `same` padding is symmetric, and every second one is kept.
     """
     if zero_pad:
-        x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+        x = keras.layers.ZeroPadding2D(((before, 1), (before, 1)), name=f"{name}_pad")(x)
         return keras.layers.MaxPooling2D(3, strides=2, name=name)(x)
     return subsample(dense_max_pool(x, name=f"{name}_max"), stride=2, name=name)
 

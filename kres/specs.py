@@ -9,11 +9,12 @@ Order = Literal[
     "postactivation",
     "norm_after_addition",
     "activation_before_addition",
+    "activation_around_addition",
     "activation_only_preactivation",
     "preactivation",
 ]
 Stem = Literal["imagenet", "cifar"]
-StemPool = Literal["max", "conv"]
+StemPool = Literal["max", "max_ceil", "conv"]
 Shortcut = Literal["projection", "projection_first", "projection_all", "projection_or_pool", "zero_pad", "none"]
 ShortcutPool = Literal["none", "avg"]
 StridedBlock = Literal["first", "last"]
@@ -55,7 +56,8 @@ class Spec:
 
     block: Block = "bottleneck"
     order: Order = "postactivation"
-    """Where norm and activation stand: He et al. 2016, figure 4 (a) to (e). (a) is He et al. 2015's."""
+    """Where norm and activation stand: He et al. 2016, figure 4 (a) to (e), of which (a) is He et al. 2015's, and
+    `activation_around_addition`, (a) and (c) at once."""
     depths: tuple[int, ...]
     """Blocks a stage."""
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -72,7 +74,8 @@ class Spec:
     """Channels of the stem's convolutions; None is one of the first stage's width. On ImageNet one is a 7x7, more are
     3x3s: the "deep" stem of He et al. 2018, table 4 (C)."""
     stem_pool: StemPool = "max"
-    """A 3x3 max-pool, or a 3x3 convolution of stride 2 with norm and activation (Bello et al. 2021, section 4.3)."""
+    """A 3x3 max-pool with a row more before and behind, or only behind (`max_ceil`: Caffe's); or a 3x3 convolution of
+    stride 2 with norm and activation (Bello et al. 2021, section 4.3)."""
     stem_pool_zero_pad: bool = True
     """Whether the max-pool sees zeros outside the map or, as in PyTorch, nothing: the same thing after a ReLU only."""
     shortcut: Shortcut = "projection"
@@ -93,7 +96,9 @@ class Spec:
     attention: Attention = "none"
     """At the end of each branch: `se` squeeze-and-excitation (Hu et al. 2018), `eca` (Wang et al. 2020)."""
     se_ratio: float = 1 / 16
-    """Channels between the two layers of `se` as a share of the branch's, rounded to a multiple of 8."""
+    """Channels between the two layers of `se` as a share of the branch's."""
+    se_multiple: int = 8
+    """What those channels are rounded to a multiple of."""
     block_dropout: float = 0.0
     """Rate of the dropout before a branch's last convolution (Zagoruyko & Komodakis 2016, section 2.4)."""
     first_shortcut_activated: bool = False
@@ -134,7 +139,7 @@ class Spec:
                 "`depths` and `widths` of a Spec name the same stages. "
                 f"Received: depths={self.depths}, widths={self.widths}"
             )
-        for name in ("groups", "group_width", "reduce_first", "classes", "input_size"):
+        for name in ("groups", "group_width", "reduce_first", "se_multiple", "classes", "input_size"):
             if not _is_count(getattr(self, name)):
                 raise ValueError(
                     f"`{name}` of a Spec is an integer of at least 1. Received: {name}={getattr(self, name)!r}"

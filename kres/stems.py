@@ -60,6 +60,11 @@ def _max_pool(x: Tensor, *, spec: Spec) -> Tensor:
     return layers.antialias(x, spec.antialias, stride=2, padding="valid", name="stem_pool")
 
 
+def _ceil_max_pool(x: Tensor, *, spec: Spec) -> Tensor:
+    """3x3 stride 2 from the first row on, zeros only behind the last: Caffe's, PyTorch's ceil_mode."""
+    return layers.max_pool(x, before=0, name="stem_pool")
+
+
 def _conv_pool(x: Tensor, *, spec: Spec) -> Tensor:
     """A 3x3 convolution of stride 2, norm and activation: Bello et al. 2021, arXiv 2103.07579, section 4.3."""
     stride = 2 if spec.antialias == "none" else 1
@@ -70,6 +75,6 @@ def _conv_pool(x: Tensor, *, spec: Spec) -> Tensor:
     return layers.act(x, spec.activation, name="stem_pool")
 
 
-STEM_POOLS: dict[str, Callable[..., Tensor]] = {"max": _max_pool, "conv": _conv_pool}
+STEM_POOLS: dict[str, Callable[..., Tensor]] = {"max": _max_pool, "max_ceil": _ceil_max_pool, "conv": _conv_pool}
 
 STEMS: dict[str, Callable[..., Tensor]] = {"imagenet": imagenet, "cifar": cifar}

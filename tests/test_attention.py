@@ -18,12 +18,20 @@ def put_on(kind: str, channels: int) -> keras.Model:
 
 
 @pytest.mark.parametrize(
-    ("channels", "ratio", "expected"),
-    [(64, 1 / 16, 8), (128, 1 / 16, 8), (256, 1 / 16, 16), (2048, 1 / 16, 128), (256, 0.25, 64), (320, 1 / 16, 24)],
+    ("channels", "ratio", "multiple", "expected"),
+    [
+        (64, 1 / 16, 8, 8),
+        (128, 1 / 16, 8, 8),
+        (256, 1 / 16, 8, 16),
+        (2048, 1 / 16, 8, 128),
+        (256, 0.25, 8, 64),
+        (320, 1 / 16, 8, 24),
+        (64, 1 / 16, 1, 4),
+    ],
 )
-def test_squeezed_channels_are_a_multiple_of_8(channels, ratio, expected):
+def test_squeezed_channels_are_rounded_to_a_multiple(channels, ratio, multiple, expected):
     """timm's make_divisible with round_limit 0: 64 / 16 = 4 becomes 8, 320 / 16 = 20 becomes 24."""
-    assert squeezed(channels, ratio) == expected
+    assert squeezed(channels, ratio, multiple=multiple) == expected
 
 
 def test_squeeze_and_excitation():

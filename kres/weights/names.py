@@ -54,6 +54,19 @@ TIMM = Source(
             },
         ),
         Rules(
+            when={"stem_pool": "max_ceil"},  # timm's older senet.py
+            layers={
+                "stem_conv1": "layer0.conv1",
+                "stem_norm1": "layer0.bn1",
+                "stem_conv2": "layer0.conv2",
+                "stem_norm2": "layer0.bn2",
+                "stem_conv3": "layer0.conv3",
+                "stem_norm3": "layer0.bn3",
+                "block_se_fc": "layer{stage}.{block_before}.se_module.fc{n}",
+                "predictions": "last_linear",
+            },
+        ),
+        Rules(
             when={"order": "preactivation"},
             layers={
                 "stem_conv": "stem.conv",

@@ -46,7 +46,7 @@ def test_a_row_is_whole(name: str) -> None:
 def test_no_two_files_have_one_name() -> None:
     tables = (timm.ROWS, torchvision.ROWS, keras_applications.ROWS, kerashub.ROWS, bit.ROWS)
     assert sum(len(table) for table in tables) == len(PUBLISHED)
-    families = [timm.resnet, timm.resnext, timm.senet, timm.ecaresnet]
+    families = [timm.resnet, timm.resnext, timm.senet, timm.legacy_senet, timm.ecaresnet]
     families += [timm.resnetrs, timm.antialiased, timm.resnetv2, timm.bit]
     assert sum(len(family.ROWS) for family in families) == len(timm.ROWS)
 

@@ -38,9 +38,9 @@ class Preprocess:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mean", tuple(self.mean))
         object.__setattr__(self, "std", tuple(self.std))
-        if not isinstance(self.size, int) or self.size < 1:
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
             raise ValueError(f"`size` is an integer of at least 1 pixel. Received: size={self.size!r}")
-        if not 0 < self.crop <= 1:
+        if not isinstance(self.crop, (int, float)) or not 0 < self.crop <= 1:
             raise ValueError(f"`crop` is a share above 0 and at most 1. Received: crop={self.crop!r}")
         finite = all(math.isfinite(value) for value in (*self.mean, *self.std))
         if not finite or len(self.mean) != len(self.std) or not all(s > 0 for s in self.std):

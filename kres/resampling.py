@@ -88,7 +88,7 @@ def resize_and_crop(images: Tensor, *, shorter: int, size: int, interpolation: s
     if known and sides == [size, size] and shorter == size:
         return ops.cast(images, "float32")
     on = _NUMPY if known else ops
-    lengths = on.stack(sides)
+    lengths = on.cast(on.stack(sides), "int64")
     targets = lengths * shorter // on.min(lengths)
     index, weights = _taps(lengths, targets=targets, size=size, kernel=KERNELS[interpolation], ops=on)
     begin, end = index[:, 0, 0], index[:, -1, -1] + 1

@@ -49,9 +49,13 @@ def test_numpy_and_tensorflow_agree_bit_for_bit():
     [
         ({"size": 0}, "size=0"),
         ({"size": 4.5}, "size=4.5"),
+        ({"size": float("nan")}, "size=nan"),
+        ({"size": True}, "size=True"),
         ({"mean": (0.5, float("nan"), 0.5)}, "finite"),
         ({"crop": 0.0}, "crop=0.0"),
         ({"crop": 1.5}, "crop=1.5"),
+        ({"crop": float("nan")}, "crop=nan"),
+        ({"crop": "0.9"}, "crop='0.9'"),
         ({"std": (1.0, 0.0, 1.0)}, "std"),
         ({"mean": (0.5,)}, "one value a channel"),
         ({"interpolation": "cubic"}, "cubic"),

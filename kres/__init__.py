@@ -12,7 +12,7 @@ from kres.finetuning import freeze, replace_head, unfreeze
 from kres.folding import fuse
 from kres.lookup import spec
 from kres.model import ResNet, build
-from kres.preprocessing import Preprocess
+from kres.preprocessing import Preprocess, PreprocessLayer
 from kres.pyramid import features
 from kres.specs import Spec
 from kres.weights import Measured, export_weights, list_models, load_weights, preprocess, push
@@ -29,6 +29,7 @@ globals().update(CONSTRUCTORS)
 __all__ = [
     "Measured",
     "Preprocess",
+    "PreprocessLayer",
     "ResNet",
     "Spec",
     "build",

@@ -1,29 +1,73 @@
-"""`kres eval`: the accuracy of a trained model on a data source."""
+"""`kres eval`: the accuracy of a model on a data source."""
 
 import json
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-from kres.cli.verify import OnCorrupt
+import kres
+from kres.cli.export_weights import PublishedWeights
+from kres.cli.verify import AcceptLicence, AsJson, Classes, ImageSize, OnCorrupt, Source
+from kres.preprocessing import Preprocess
+from kres.weights import PUBLISHED, published_name
+from kres.weights.catalog import DEFAULT
 
 
 def eval(  # noqa: A001 - the name of the command
-    model: Annotated[Path, typer.Argument(help="A workdir or a .keras file.")],
+    model: Source,
     data: Annotated[str, typer.Option(help="digits, an image folder, a TFDS name or a TFDS directory.")],
+    weights: PublishedWeights = None,
+    accept_licence: AcceptLicence = False,
+    classes: Classes = None,
+    image_size: ImageSize = None,
     split: Annotated[str, typer.Option(help="train or test.")] = "test",
     batch_size: Annotated[int, typer.Option(help="Images at a time; the result does not depend on it.")] = 128,
     on_corrupt: OnCorrupt = "fail",
-    as_json: Annotated[bool, typer.Option("--json", help="Write the result to standard output as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Evaluate a trained model: every image of the split once."""
-    from kres.training import evaluate, load_model
+    """Evaluate a model: every image of the split once, prepared as its weights were published or trained with."""
+    from kres.cli.models import resolve
+    from kres.training import evaluate
 
-    found = evaluate(load_model(model), data, split=split, batch_size=batch_size, on_corrupt=on_corrupt)
+    with Console(stderr=True).status("running the model"):
+        named = resolve(
+            model,
+            weights=weights,
+            accept_licence=accept_licence,
+            classes=classes,
+            image_size=image_size,
+            default_weights=DEFAULT,
+        )
+        found = evaluate(named.model, data, split=split, batch_size=batch_size, on_corrupt=on_corrupt)
+    preprocess = kres.preprocess(named.model)
+    result: dict[str, Any] = {
+        "model": named.name,
+        "accuracy": found.accuracy,
+        "n_images": found.n_images,
+        "corrupt": list(found.corrupt),
+        "preprocess": preprocess.to_dict(),
+        "published": None if named.weights is None else _published(named.weights),
+    }
     if as_json:
-        result = {"accuracy": found.accuracy, "n_images": found.n_images, "corrupt": list(found.corrupt)}
         typer.echo(json.dumps(result))
-    else:
-        left_out = f", {len(found.corrupt)} left out as corrupt" if found.corrupt else ""
-        typer.echo(f"{found.accuracy:.2%} of {found.n_images} {split} images right{left_out}")
+        return
+    left_out = f", {len(found.corrupt)} left out as corrupt" if found.corrupt else ""
+    typer.echo(f"{found.accuracy:.2%} of {found.n_images} {split} images right{left_out}")
+    if published := result["published"]:
+        top1 = "no figure" if published["top1"] is None else f"{published['top1']:.2f}% of ImageNet's validation images"
+        typer.echo(f"published for {published['weights']} at {published['size']} pixels: {top1}")
+    typer.echo(f"each image: {_in_words(preprocess)}")
+
+
+def _published(tag: str) -> dict[str, Any]:
+    """What the publisher says of weights."""
+    row = PUBLISHED[published_name(tag)]
+    return {"weights": tag, "top1": row.top1, "size": row.preprocess.size}
+
+
+def _in_words(preprocess: Preprocess) -> str:
+    size, shorter = preprocess.size, preprocess.shorter_side
+    mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (preprocess.mean, preprocess.std))
+    resized = f"shorter side to {shorter} pixels ({preprocess.interpolation}), central {size} x {size}"
+    return f"{resized}, {preprocess.order}, mean {mean}, deviation {std} of 0..1"

@@ -21,6 +21,8 @@ class Named:
     directory: Path | None = None
     data: str | None = None
     class_names: tuple[str, ...] | None = None
+    weights: str | None = None
+    """The published weights that a row of the zoo was built with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ def resolve(
     )
     if weights is None:
         logger.warning("%s has RANDOM weights: its artifacts are for timing alone. Give --weights, or a run", source)
-    return Named(model=model, name=source)
+    return Named(model=model, name=source, weights=model.weights_tag)
 
 
 def _saved(path: Path) -> Named:

@@ -74,7 +74,6 @@ def _read(path: Path, preprocess: Preprocess) -> Any:
     """An image file as the evaluation's pipeline reads it: (s, s, 3) uint8."""
     import tensorflow as tf
 
-    from kres.training.data.pipeline import fit_to_square
     from kres.training.data.source import decode
 
     content = path.read_bytes()
@@ -82,7 +81,7 @@ def _read(path: Path, preprocess: Preprocess) -> Any:
         image = decode(tf.constant(content))
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(f"an image must be a JPEG, PNG, BMP or GIF file that decodes. Received: {path}") from error
-    return fit_to_square(image, preprocess)
+    return preprocess.image_to_square(image)
 
 
 def _names(named: "Named") -> list[str] | None:

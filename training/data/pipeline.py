@@ -76,23 +76,7 @@ def sample_images(
 
 def _read(split: Split, preprocess: Preprocess, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     label = tf.gather(tf.constant(split.labels, tf.int32), index)
-    return fit_to_square(split.read(index), preprocess), label
-
-
-def fit_to_square(image: tf.Tensor, preprocess: Preprocess) -> tf.Tensor:
-    """An image (h, w, 3) uint8 resized (antialiased) and centre-cropped to (s, s, 3) uint8, s = `preprocess.size`."""
-    size = preprocess.size
-    if image.shape[:2] == (size, size) and preprocess.crop == 1.0:
-        return image
-    shape = tf.shape(image)
-    scale = size / preprocess.crop / tf.cast(tf.reduce_min(shape[:2]), tf.float32)
-    target = tf.maximum(tf.cast(tf.round(tf.cast(shape[:2], tf.float32) * scale), tf.int32), size)
-    resized = tf.image.resize(image, target, method=preprocess.interpolation, antialias=True)
-    top, left = (target[0] - size) // 2, (target[1] - size) // 2
-    cropped = tf.cast(resized, tf.float32)[top : top + size, left : left + size]
-    square = tf.cast(tf.clip_by_value(tf.round(cropped), 0.0, 255.0), tf.uint8)
-    square.set_shape((size, size, 3))
-    return square
+    return preprocess.image_to_square(split.read(index)), label
 
 
 def _unsharded(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -1,12 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kres.preprocessing import Preprocess
 from kres.training.data import arrays, evaluation_images, sample_images, training_batches
-from kres.training.data.pipeline import fit_to_square, shuffled
+from kres.training.data.pipeline import shuffled
 
 PREPROCESS = Preprocess(size=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bilinear")
 
@@ -106,27 +104,15 @@ def test_more_samples_than_images_is_an_error():
         sample_images(_source(), PREPROCESS, count=8, split="test")
 
 
-@pytest.mark.parametrize("shape", [(4, 6), (12, 8), (40, 60), (2, 4)])
-def test_a_picture_becomes_its_centred_square(shape):
-    ramp = np.linspace(0, 255, shape[1]).round()
-    image = tf.constant(np.tile(ramp[None, :, None], (shape[0], 1, 3)), tf.uint8)
-    square = fit_to_square(image, PREPROCESS).numpy().astype(float)
-    assert square.shape == (4, 4, 3)
-    # The ramp is point-symmetric about its centre, so its centre crop is: to two roundings of half a level.
-    np.testing.assert_allclose(square[:, ::-1], 255 - square, atol=2)
-
-
-@pytest.mark.parametrize("shape", [(9, 5), (3, 8), (41, 40), (1, 1), (1, 300)])
-@pytest.mark.parametrize("crop", [0.875, 1.0])
-def test_any_shape_becomes_a_square(shape, crop):
-    image = tf.constant(np.full((*shape, 3), 7, np.uint8))
-    square = fit_to_square(image, replace(PREPROCESS, crop=crop)).numpy()
-    np.testing.assert_array_equal(square, np.full((4, 4, 3), 7))
-
-
-def test_an_image_of_the_right_size_is_left_alone():
-    image = tf.constant(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
-    assert fit_to_square(image, PREPROCESS) is image
+def test_images_of_any_size_are_resized_and_cropped_as_the_network_wants_them():
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (5, 9, 7, 3)).astype("uint8"), np.arange(5) % 2
+    source = arrays((images, labels), (images, labels), class_names=("a", "b"))
+    expected = np.stack([PREPROCESS.image_to_input(image) for image in images])
+    (found, _), *_ = evaluation_images(source, PREPROCESS)
+    np.testing.assert_array_equal(found, expected)
+    sampled, _ = sample_images(source, PREPROCESS, count=5)
+    np.testing.assert_array_equal(np.sort(sampled, axis=0), np.sort(expected, axis=0))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""`kres eval` of a row with published weights: their recipe, on images of all sizes, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+from typer.testing import CliRunner
+
+import kres
+from kres.cli.app import app
+from kres.weights import PUBLISHED, hub
+from kres.weights.catalog import Published
+from kres.weights.saving import state_dict
+from tests.test_resampling import picture, with_pil
+from tests.weights.small import scramble
+
+NAME = "resnet10t.c3_in1k"
+RECIPE = PUBLISHED[NAME].preprocess
+SHAPES = [(180, 240), (300, 200), (120, 90), (176, 176)]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as timm publishes it, with random numbers."""
+    model = kres.build("resnet10t")
+    scramble(model)
+    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    save_file(state_dict(model), path)
+    return path
+
+
+@pytest.fixture
+def published(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file in the place of the published one (that downloads work is shown in tests/weights/test_hub.py)."""
+
+    def fetch(name: str, row: Published) -> Path:
+        assert (name, row) == (NAME, PUBLISHED[NAME])
+        return weights
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+
+
+@pytest.fixture(scope="module")
+def folder(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 1,000 classes: of its test images, all but the first lie in the class that timm's steps lead to."""
+    path = tmp_path_factory.mktemp("images")
+    for label in range(1000):
+        (path / "train" / f"{label:04}").mkdir(parents=True)
+        Image.new("RGB", (1, 1)).save(path / "train" / f"{label:04}" / "x.png")
+    model = kres.build("resnet10t", weights=weights)
+    for number, shape in enumerate(SHAPES):
+        image = picture(*shape)
+        inputs = (with_pil(image, RECIPE) / 255 - RECIPE.mean) / RECIPE.std
+        answer = int(np.argmax(model(inputs[None].astype("float32"), training=False)))
+        target = path / "val" / f"{answer if number else (answer + 1) % 1000:04}" / f"{number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(target)
+    return path
+
+
+def evaluate(*arguments: object, code: int = 0) -> str:
+    done = CliRunner().invoke(app, ["eval", *map(str, arguments)])
+    if code:
+        return str(done.exception)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_tag_brings_its_size_its_recipe_and_its_published_figure(published: None, folder: Path) -> None:
+    found = json.loads(evaluate("resnet10t", "--weights", "c3_in1k", "--data", folder, "--json"))
+    assert (found["accuracy"], found["n_images"]) == (0.75, 4)
+    assert kres.Preprocess(**found["preprocess"]) == RECIPE
+    assert found["published"] == {"weights": f"timm/{NAME}", "top1": 66.724, "size": 176}
+
+
+def test_the_same_in_words(published: None, folder: Path) -> None:
+    """Without --weights it is the row's first tag."""
+    lines = evaluate("resnet10t", "--data", folder).splitlines()
+    assert lines[0] == "75.00% of 4 test images right"
+    assert lines[1] == f"published for timm/{NAME} at 176 pixels: 66.72% of ImageNet's validation images"
+    assert "shorter side to 201 pixels (bicubic), central 176 x 176, rgb, mean 0.485 0.456 0.406" in lines[2]
+
+
+def test_a_file_of_ones_own_has_no_published_figure(weights: Path, folder: Path) -> None:
+    found = json.loads(evaluate("resnet10t", "--weights", weights, "--data", folder, "--json"))
+    assert found["published"] is None
+    assert found["preprocess"]["size"] == 176
+
+
+def test_a_saved_model_has_the_preprocessing_it_was_saved_with(tmp_path: Path) -> None:
+    preprocess = kres.Preprocess(size=32, mean=(0.25,) * 3, std=(0.5,) * 3)
+    model = kres.build("cifar_resnet20", preprocess=preprocess)
+    model.save(tmp_path / "net.keras")
+    found = json.loads(evaluate(tmp_path / "net.keras", "--data", "digits", "--json"))
+    assert kres.Preprocess(**found["preprocess"]) == preprocess
+    assert found["n_images"] == 599 and found["published"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resnet10t", "--data", "digits"], "10 in 'digits'. Received: a model with 1000"),
+        (["resnet10t", "--weights", "a1_in1k", "--data", "digits"], "Published for resnet10t: c3_in1k"),
+        (["cifar_resnet20", "--data", "digits"], "Published for cifar_resnet20: nothing"),
+        (["resnet10t", "--weights", "missing.safetensors", "--data", "digits"], "missing.safetensors"),
+        (["resnet10t", "--data", "no/such/folder"], "no/such/folder"),
+        (["missing.keras", "--data", "digits"], "no such model"),
+        (["saved.keras", "--weights", "c3_in1k", "--data", "digits"], "a saved model knows its weights"),
+    ],
+)
+def test_what_cannot_be_evaluated(arguments: list[str], message: str, published: None) -> None:
+    assert message in evaluate(*arguments, code=1)

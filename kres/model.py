@@ -187,19 +187,7 @@ def build(
     }
     with _dtype_policy(dtype), recursion_for(20 * sum(spec.depths)):
         inputs = keras.Input(shape, name="images") if input_tensor is None else input_tensor
-        x = backbone(
-            inputs,
-            dataclasses.replace(spec, zero_init_residual=zero_init_residual),
-            places=places(spec, resolution=resolution, drop_path=drop_path),
-        )
-        x = head(
-            x,
-            include_top=include_top,
-            pooling=pooling,
-            classes=classes,
-            activation=classifier_activation,
-            dropout=dropout,
-        )
+        x = _outputs(inputs, spec, resolution=resolution, options=options)
         name = name or (network if isinstance(network, str) else "resnet")
         if input_tensor is not None:
             sources = keras.utils.get_source_inputs(input_tensor)
@@ -220,6 +208,23 @@ def build(
         if preprocess is not None and isinstance(model, ResNet):
             model.preprocess = preprocess  # published weights bring their own, but the caller has the last word
     return model
+
+
+def _outputs(inputs: Tensor, spec: Spec, *, resolution: Resolution, options: dict[str, Any]) -> Tensor:
+    """What a network of these options makes of its inputs (n, h, w, c)."""
+    x = backbone(
+        inputs,
+        dataclasses.replace(spec, zero_init_residual=options["zero_init_residual"]),
+        places=places(spec, resolution=resolution, drop_path=options["drop_path"]),
+    )
+    return head(
+        x,
+        include_top=options["include_top"],
+        pooling=options["pooling"],
+        classes=options["classes"],
+        activation=options["classifier_activation"],
+        dropout=options["dropout"],
+    )
 
 
 def _resolve(network: str | Spec, *, norm: Norm | None, activation: Activation | None) -> Spec:

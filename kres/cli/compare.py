@@ -1,6 +1,7 @@
 """`kres compare`: networks side by side."""
 
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,8 @@ from kres.cli.plot import check_plot, write_plot
 from kres.cli.rivals import find
 from kres.cli.sidebyside import ROUNDS, Compared, Latency, compare, write_csv
 from kres.cli.verify import AsJson
+
+logger = logging.getLogger(__name__)
 
 Names = Annotated[
     list[str],
@@ -56,6 +59,8 @@ def compare_(
         write_csv(csv, rows)
     if plot is not None:
         write_plot(plot, rows)
+        if absent := [row.name for row in rows if row.top1 is None]:
+            logger.warning("not in the plot, for want of a published top-1: %s", ", ".join(absent))
     if as_json:
         settings = {"threads": threads, "runs": runs, "rounds": rounds} if latency else {}
         found = {"weights": "random", **machine(), **settings, "networks": [asdict(row) for row in rows]}
@@ -93,4 +98,4 @@ def _show(rows: list[Compared], *, words: str) -> None:
 def _milliseconds(latency: Latency | None) -> str:
     if latency is None:
         return "-"
-    return f"{latency.median_ms:.3g}\n{latency.low_ms:.3g}..{latency.high_ms:.3g}"
+    return f"{latency.median_ms:.3g}\n{latency.low_ms:.3g} to {latency.high_ms:.3g}"

@@ -113,9 +113,10 @@ def test_vit_of_keras_hub():
         skip_or_fail("keras-hub is not installed")
     from keras_hub.models import ViTBackbone
 
-    assert set(rivals.VITS) == {name for name in ViTBackbone.presets if name.startswith("vit_")}
+    presets = ViTBackbone.presets
+    assert set(rivals.VITS) == {name for name in presets if name.startswith("vit_")}
     model = rivals.find("vit_base_patch16_224_imagenet").build(None)
-    assert model.backbone.count_params() == ViTBackbone.presets["vit_base_patch16_224_imagenet"]["params"]
+    assert model.backbone.count_params() == presets["vit_base_patch16_224_imagenet"]["metadata"]["params"]
     found = kres.profile(model)
     assert found.macs / 1e9 == pytest.approx(17.58, abs=5e-3) and not found.unknown
     assert found.params == 86_567_656

@@ -13,6 +13,7 @@ from kres.folding import fuse
 from kres.lookup import spec
 from kres.model import ResNet, build
 from kres.preprocessing import Preprocess, PreprocessLayer
+from kres.profiling import LayerProfile, Profile, profile
 from kres.pyramid import features
 from kres.specs import Spec
 from kres.weights import Measured, export_weights, list_models, load_weights, preprocess, push
@@ -27,9 +28,11 @@ _ON_FIRST_USE = ("training", "export")
 globals().update(CONSTRUCTORS)
 
 __all__ = [
+    "LayerProfile",
     "Measured",
     "Preprocess",
     "PreprocessLayer",
+    "Profile",
     "ResNet",
     "Spec",
     "build",
@@ -42,6 +45,7 @@ __all__ = [
     "list_models",
     "load_weights",
     "preprocess",
+    "profile",
     "push",
     "replace_head",
     "spec",

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports from the lines below its own, and from its own package; neighbours on one line
 # do not see each other. A new top-level module must be given its place here.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("specs", "kernels", "resampling", "writing"),
+    ("specs", "kernels", "costs", "resampling", "writing"),
     ("preprocessing", "decoding", "zoo", "stages", "convolution", "initialization", "normalization"),
     ("layers", "arguments"),
     ("attention",),
@@ -108,9 +108,10 @@ def test_a_wrong_arrow_is_found(name: str, statement: str, tmp_path: Path) -> No
 
 
 def declared() -> set[str]:
-    """Names of the distributions in pyproject.toml: what kres needs, and the optional `torch`."""
+    """Names of the distributions in pyproject.toml: what kres needs, and the extras that it uses."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = project["dependencies"] + project["optional-dependencies"]["torch"]
+    extras = project["optional-dependencies"]
+    requirements = project["dependencies"] + extras["torch"] + extras["hub"] + extras["plots"]
     return {canonical(re.split(r"[\s\[<>=!~;]", requirement)[0]) for requirement in requirements}
 
 
@@ -119,7 +120,7 @@ def canonical(name: str) -> str:
 
 
 def test_every_import_is_declared() -> None:
-    distributions = {"torch": ["torch"], **packages_distributions()}
+    distributions = {"torch": ["torch"], "keras_hub": ["keras-hub"], **packages_distributions()}
     missing = []
     for name, path in modules():
         for line, imported in imports(path):

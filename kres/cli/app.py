@@ -12,11 +12,13 @@ from rich.markup import escape
 
 import kres
 from kres.cli.bench import bench
-from kres.cli.catalogue import info, list_
+from kres.cli.catalogue import list_
+from kres.cli.compare import compare_
 from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
 from kres.cli.export_weights import export_weights
+from kres.cli.info import info
 from kres.cli.predict import predict
 from kres.cli.push import push
 from kres.cli.train import train
@@ -33,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "push": push,
     "verify": verify,
     "bench": bench,
+    "compare": compare_,
     "demo": demo,
 }
 

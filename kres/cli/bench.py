@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -31,14 +31,12 @@ def bench(
     for path in artifacts:
         with progress.status(f"timing {path}"):
             timings.append(benchmark(path, threads, runs=runs))
-    machine = {"cpu_flags": cpu_flags(), "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by the CPU")}
+    where = machine()
     if as_json:
         rows = [dataclasses.asdict(timing) for timing in timings]
-        typer.echo(json.dumps({**machine, "artifacts": rows}, indent=2))
+        typer.echo(json.dumps({**where, "artifacts": rows}, indent=2))
         return
-    caption = (
-        f"{threads} threads, {runs} runs; CPU: {' '.join(machine['cpu_flags']) or '?'}; oneDNN: {machine['onednn']}"
-    )
+    caption = f"{threads} threads, {runs} runs; CPU: {' '.join(where['cpu_flags']) or '?'}; oneDNN: {where['onednn']}"
     table = Table(
         Column("artifact", overflow="fold"), "format", "median", "middle half", "size", "memory", caption=caption
     )
@@ -52,6 +50,11 @@ def bench(
             "-" if timing.peak_bytes is None else megabytes(timing.peak_bytes),
         )
     Console().print(table)
+
+
+def machine() -> dict[str, Any]:
+    """Give what of this machine decides about speed."""
+    return {"cpu_flags": cpu_flags(), "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by the CPU")}
 
 
 def cpu_flags() -> list[str]:

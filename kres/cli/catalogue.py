@@ -1,4 +1,4 @@
-"""`kres list` and `kres info`: what the zoo holds."""
+"""`kres list`: what the zoo holds."""
 
 import dataclasses
 import json
@@ -39,18 +39,6 @@ def list_(
             str(row.input_size),
             _in_short(list(tags_of(name))),
         )
-    Console().print(table)
-
-
-def info(network: Annotated[str, typer.Argument(help="A row of `kres list`.")], as_json: AsJson = False) -> None:
-    """Show what one network is, field by field."""
-    fields = {**kres.spec(network).to_dict(), "weights": list(tags_of(network))}
-    if as_json:
-        typer.echo(json.dumps(fields, indent=2))
-        return
-    table = Table("field", "value", title=network)
-    for name, value in fields.items():
-        table.add_row(name, " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value))
     Console().print(table)
 
 

@@ -56,7 +56,41 @@ def test_info_shows_the_fields_and_the_published_weights():
     found = json.loads(invoke("info", "resnet50", "--json").stdout)
     assert found["depths"] == [3, 4, 6, 3]
     assert "tv_in1k" in found["weights"]
-    assert "25557032" in invoke("info", "resnet50").stdout
+    assert "25,557,032" in invoke("info", "resnet50").stdout
+
+
+@pytest.mark.parametrize(
+    ("row", "facts"),
+    [
+        ("resnext50_32x4d", ["3x3 128, 32 groups", "7x7 64 /2", "6 blocks of", "14x14x1024", "block 1 shortcut"]),
+        ("seresnet18", ["SE 8", "3x3 max /2", "7x7x512"]),
+        ("keras_resnet50v2", ["block 3 conv2", "global average"]),
+        ("cifar_resnet20", ["32x32x16", "dense 10", "3 blocks of"]),
+    ],
+)
+def test_info_draws_the_stages_in_80_columns(row, facts):
+    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["info", row])
+    assert result.exit_code == 0, result.exception
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    for fact in facts:
+        assert fact in result.stdout
+
+
+def test_info_parts_add_up_to_the_totals():
+    found = json.loads(invoke("info", "resnet18", "--image-size", "64", "--layers", "--json").stdout)
+    for cost in ("params", "macs", "activations"):
+        assert sum(part[cost] for part in found["parts"]) == found["costs"][cost]
+        assert sum(layer[cost] for layer in found["costs"]["layers"]) == found["costs"][cost]
+    assert [(part["name"], part["stride"]) for part in found["parts"]] == [
+        *(("stem", 4), ("stage1", 4), ("stage2", 8), ("stage3", 16), ("stage4", 32), ("head", None))
+    ]
+    assert "stage1_block1_conv1" in invoke("info", "resnet18", "--layers").stdout
+
+
+def test_info_of_a_file(tmp_path):
+    spec = kres.Spec(block="basic", depths=(1,), widths=(8,), stem="cifar", classes=3, input_size=8)
+    kres.build(spec, name="mine").save(tmp_path / "mine.keras")
+    assert "1 block of" in invoke("info", str(tmp_path / "mine.keras")).stdout
 
 
 @pytest.mark.parametrize(

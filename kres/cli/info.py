@@ -105,10 +105,9 @@ def _totals(profile: kres.Profile) -> str:
 
 
 def _preprocessing(preprocess: kres.Preprocess) -> str:
-    resized = round(preprocess.size / preprocess.crop)
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (preprocess.mean, preprocess.std))
     return (
-        f"shorter side to {resized} ({preprocess.interpolation}), centre {preprocess.size}x{preprocess.size}, "
+        f"shorter side to {preprocess.shorter_side} ({preprocess.interpolation}), centre {preprocess.size}x{preprocess.size}, "
         f"{preprocess.order}, mean {mean}, std {std}"
     )
 

@@ -69,7 +69,8 @@ RUN = """
 
     loop.training_batches = doubled
     strategy, devices, workdir = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-    recipe = replace(tiny_recipe(steps=6), learning_rate=0.01)  # so that a rounding does not grow from step to step
+    # Few and small steps: from step to step a rounding, which hangs on the order of the threads, grows.
+    recipe = replace(tiny_recipe(steps=3), learning_rate=0.01)
     result = fit(recipe, data="digits", workdir=workdir, strategy=strategy, devices=devices)
     weights = load_model(workdir).get_weights()
     np.savez(workdir + "/weights.npz", *weights)
@@ -90,7 +91,7 @@ def test_two_mirrored_devices_equal_one_on_the_same_batch(tmp_path):
     one, two = (np.load(tmp_path / name / "weights.npz") for name in ("one", "two"))
     assert len(one.files) == len(two.files) > 60
     for name in one.files:
-        # float32 sums in another order, through six updates
+        # float32 sums in another order, through three updates
         np.testing.assert_allclose(two[name], one[name], rtol=1e-3, atol=1e-4)
     for row, expected in zip(read_history(tmp_path / "two"), read_history(tmp_path / "one"), strict=True):
         assert (row.step, row.accuracy) == (expected.step, expected.accuracy)

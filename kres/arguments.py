@@ -1,13 +1,13 @@
 """What `build` is given, checked before anything is made of it."""
 
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import keras
 
 from kres.preprocessing import Preprocess
-from kres.specs import Spec
+from kres.specs import Spec, is_count
 from kres.stages import DILATION_RULES, DilationRule, Resolution, output_strides
 
 Tensor = Any
@@ -15,35 +15,43 @@ Tensor = Any
 
 def checked_classes(classes: Any) -> int:
     """The number of classes; ValueError unless it is an integer of at least 1."""
-    if not _is_count(classes):
+    if not is_count(classes):
         raise ValueError(f"`classes` is an integer of at least 1. Received: classes={classes!r}")
     return int(classes)
 
 
-def _is_count(value: Any) -> bool:
-    """Whether `value` is an integer of at least 1: Python's or, as `labels.max() + 1` gives, NumPy's."""
-    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
+def checked_drop_path(rate: Any, *, spec: Spec) -> float:
+    """The share of branches to leave out; ValueError unless it is at least 0 and below 1, and 0 in a plain net."""
+    rate = _checked_share("drop_path", rate)
+    if rate and spec.shortcut == "none":
+        raise ValueError(f"A plain net has no shortcut, so no branch can be left out. Received: drop_path={rate!r}")
+    return rate
 
 
-def checked_rate(name: str, rate: Any, *, spec: Spec) -> float:
-    """A share to drop; ValueError unless it is at least 0 and below 1, and for branches to drop of a plain net."""
-    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= float(rate) < 1:
-        raise ValueError(f"`{name}` is a share, at least 0 and below 1. Received: {name}={rate!r}")
-    if name == "drop_path" and rate and spec.shortcut == "none":
-        raise ValueError(f"A plain net has no shortcut, so no branch can be left out. Received: {name}={rate!r}")
-    return float(rate)
+def checked_dropout(rate: Any, *, include_top: bool) -> float:
+    """The share of features to drop; ValueError unless it is at least 0 and below 1, and 0 without a classifier."""
+    rate = _checked_share("dropout", rate)
+    if rate and not include_top:
+        raise ValueError(f"Dropout stands before the classifier. Received: dropout={rate!r}, include_top=False")
+    return rate
+
+
+def _checked_share(name: str, share: Any) -> float:
+    if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) < 1:
+        raise ValueError(f"`{name}` is a share, at least 0 and below 1. Received: {name}={share!r}")
+    return float(share)
 
 
 def checked_resolution(output_stride: Any, *, dilation_rule: DilationRule, multigrid: Any, spec: Spec) -> Resolution:
     """The three as a Resolution; ValueError for a stride or rule that is none, or a multigrid of another length."""
     allowed = output_strides(spec)
-    if output_stride is not None and (not _is_count(output_stride) or output_stride not in allowed):
+    if output_stride is not None and (not is_count(output_stride) or output_stride not in allowed):
         raise ValueError(f"`output_stride` is None or one of {allowed}. Received: output_stride={output_stride!r}")
     if dilation_rule not in DILATION_RULES:
         raise ValueError(f"`dilation_rule` is one of {DILATION_RULES}. Received: dilation_rule={dilation_rule!r}")
     if multigrid is not None:
         grid = tuple(multigrid) if isinstance(multigrid, Iterable) else ()
-        if len(grid) != spec.depths[-1] or not all(_is_count(factor) for factor in grid):
+        if len(grid) != spec.depths[-1] or not all(is_count(factor) for factor in grid):
             raise ValueError(
                 f"`multigrid` is None or {spec.depths[-1]} positive integers, one for each block of the last stage. "
                 f"Received: multigrid={multigrid!r}"
@@ -78,9 +86,9 @@ def checked_shape(
         size = spec.input_size if include_top else None
         shape = (size, size, 3)
     sides = tuple(shape) if isinstance(shape, Iterable) else ()
-    if len(sides) != 3 or not _is_count(sides[-1]):
+    if len(sides) != 3 or not is_count(sides[-1]):
         raise ValueError(f"`input_shape` is (height, width, channels), channels known. Received: {shape!r}")
-    if any(side is not None and (not _is_count(side) or side < spec.stride) for side in sides[:2]):
+    if any(side is not None and (not is_count(side) or side < spec.stride) for side in sides[:2]):
         raise ValueError(
             f"Height and width are None or at least {spec.stride} pixels, the stride of the network's last stage. "
             f"Received: input_shape={shape!r}"

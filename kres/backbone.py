@@ -20,7 +20,7 @@ def backbone(x: Tensor, spec: Spec, *, places: Iterable[Place]) -> Tensor:
     """Images (n, h, w, c) -> the last map, behind the last norm and activation."""
     x = STEMS[spec.stem](x, spec=spec)
     for place in places:
-        x = block(x, width=spec.widths[place.stage - 1], place=place, spec=spec)
+        x = block(x, place=place, spec=spec)
     # What stands before a convolution in each block stands before the head too.
     for operation in ORDERS[spec.order].before:
         x = sequence(x, (operation,), k=0, spec=spec, name="final", out=f"final_{operation}")

@@ -52,15 +52,16 @@ ORDERS: dict[str, Order] = {
 }
 
 
-def basic(width: int, place: Place, spec: Spec) -> tuple[Conv, ...]:
+def basic(place: Place, spec: Spec) -> tuple[Conv, ...]:
     """Two 3x3: He et al. 2015, figure 5 left."""
+    width = spec.widths[place.stage - 1]
     return _strided(width // spec.reduce_first, place, spec), Conv(width, 3, dilation=place.dilation)
 
 
-def bottleneck(width: int, place: Place, spec: Spec) -> tuple[Conv, ...]:
+def bottleneck(place: Place, spec: Spec) -> tuple[Conv, ...]:
     """1x1, 3x3, 1x1, which puts out 4 times the width: He et al. 2015, figure 5 right; Xie et al. 2017, figure 3c."""
-    inner = width * spec.group_width // 64 * spec.groups
-    outer = Conv(4 * width, 1)
+    inner = spec.inner_widths[place.stage - 1]
+    outer = Conv(4 * spec.widths[place.stage - 1], 1)
     if spec.stride_conv == 1:
         middle = Conv(inner, 3, groups=spec.groups, dilation=place.dilation)
         return Conv(inner // spec.reduce_first, 1, place.stride), middle, outer
@@ -75,16 +76,16 @@ def _strided(filters: int, place: Place, spec: Spec, *, groups: int = 1) -> Conv
     return Conv(filters, 3, 1, groups, place.first_dilation, antialias=place.stride)
 
 
-BRANCHES: dict[str, Callable[[int, Place, Spec], tuple[Conv, ...]]] = {"basic": basic, "bottleneck": bottleneck}
+BRANCHES: dict[str, Callable[[Place, Spec], tuple[Conv, ...]]] = {"basic": basic, "bottleneck": bottleneck}
 
 
-def block(x: Tensor, *, width: int, place: Place, spec: Spec) -> Tensor:
+def block(x: Tensor, *, place: Place, spec: Spec) -> Tensor:
     """One residual block, (n, h, w, c) -> (n, h / stride, w / stride, c'): the branch, the shortcut and their sum.
 
     Without a shortcut (a plain net) the branch is all there is.
     """
     order, name = ORDERS[spec.order], place.name
-    convs = BRANCHES[spec.block](width, place, spec)
+    convs = BRANCHES[spec.block](place, spec)
     h, start = _branch(x, convs, place=place, spec=spec)
     h = attention.ATTENTIONS[spec.attention](h, spec=spec, name=name)
     h = layers.drop_path(h, place.drop_path, name=f"{name}_drop_path")

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from kres.convolution import GroupedConv2D, StandardizedConv2D
-from kres.model import ResNet, recursion_for
+from kres.model import ResNet
 from kres.normalization import BatchNormalization, FrozenBatchNormalization
+from kres.scopes import recursion_for
 
 logger = logging.getLogger("kres")
 
@@ -69,6 +70,13 @@ def fuse(model: keras.Model) -> keras.Model:
 class FusedResNet(ResNet):
     """A ResNet that `kres.fuse` made; its config is the unfused network's, and loading folds that again."""
 
+    folded: dict[str, str]
+    """Names of the norms that are gone, and of the layers that do their work now."""
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
+        """As Keras's; for a norm that is gone, the layer that puts out what it did."""
+        return super().get_layer(self.folded.get(name, name), index)  # type: ignore[arg-type]
+
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "ResNet":
         """The network that `get_config` described, with fresh weights."""
@@ -97,7 +105,8 @@ def _fused(model: keras.Model) -> Any:
 
     with recursion_for(len(graph.operations)):
         clone = keras.models.clone_model(graph, clone_function=copy, call_function=call)
-        fused = _as_resnet(clone, model) if isinstance(model, ResNet) else clone
+        folded = {norm.name: host.name for norm, host in hosts.items()}
+        fused = _as_resnet(clone, model, folded=folded) if isinstance(model, ResNet) else clone
     fused.dtype_policy = model.dtype_policy
     if not model.trainable:
         fused.trainable = False
@@ -181,7 +190,7 @@ def _float64(value: Any) -> np.ndarray:
     return keras.ops.convert_to_numpy(value).astype(np.float64)
 
 
-def _as_resnet(clone: Any, model: ResNet) -> FusedResNet:
+def _as_resnet(clone: Any, model: ResNet, *, folded: dict[str, str]) -> FusedResNet:
     fused = FusedResNet(
         inputs=clone.input,
         outputs=clone.output,
@@ -191,6 +200,7 @@ def _as_resnet(clone: Any, model: ResNet) -> FusedResNet:
         name=model.name,
     )
     fused.weights_tag = model.weights_tag
+    fused.folded = getattr(model, "folded", {}) | folded
     return fused
 
 

@@ -1,10 +1,6 @@
 """From a Spec to a functional Keras model that knows what it is."""
 
-import contextlib
 import dataclasses
-import sys
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -12,7 +8,8 @@ import keras
 from kres.arguments import (
     check_preprocess,
     checked_classes,
-    checked_rate,
+    checked_drop_path,
+    checked_dropout,
     checked_resolution,
     checked_shape,
     refuse_channels_first,
@@ -20,10 +17,27 @@ from kres.arguments import (
 from kres.backbone import POOLINGS, backbone, head
 from kres.lookup import spec as look_up_spec
 from kres.preprocessing import PRESETS, Preprocess
+from kres.scopes import dtype_policy, recursion_for
 from kres.specs import Activation, Norm, Spec
 from kres.stages import DilationRule, Resolution, places
 
 Tensor = Any
+OPTIONS = (
+    "include_top",
+    "input_shape",
+    "pooling",
+    "classes",
+    "classifier_activation",
+    "output_stride",
+    "dilation_rule",
+    "multigrid",
+    "drop_path",
+    "dropout",
+    "norm",
+    "activation",
+    "zero_init_residual",
+)
+"""Arguments of `build` that a network's config holds."""
 
 
 @keras.saving.register_keras_serializable(package="kres")
@@ -90,12 +104,16 @@ class ResNet(keras.Model):
         tag = config.pop("weights_tag")
         # The earliest files do not say: there every layer trains.
         trainable, frozen = config.pop("trainable", True), config.pop("frozen", ())
+        options = {name: config.pop(name) for name in OPTIONS if name in config}
         model = build(
             network if isinstance(network, str) else Spec(**network),
             preprocess=Preprocess(**config.pop("preprocess")),
             dtype=keras.dtype_policies.deserialize(config.pop("dtype")),
-            **config,
+            name=config.pop("name"),
+            **options,
         )
+        if config:  # `weights` among them would fetch or open what a file of somebody else names
+            raise ValueError(f"The config of a saved network holds what get_config wrote. Received: {sorted(config)}")
         model.weights_tag = tag
         model.trainable = trainable
         for layer in model.layers:
@@ -121,7 +139,7 @@ def build(
     dropout: float = 0.0,
     norm: Norm | None = None,
     activation: Activation | None = None,
-    zero_init_residual: bool = False,
+    zero_init_residual: bool | None = None,
     preprocess: Preprocess | None = None,
     accept_licence: bool = False,
     dtype: Any = None,
@@ -148,7 +166,9 @@ def build(
         dropout: rate of dropout before the classifier.
         norm: `batch`, `sync_batch`, `frozen_batch` or `group`; None for the row's.
         activation: such as `relu` or `silu`; None for the row's.
-        zero_init_residual: start each residual branch at zero, for training from scratch (Goyal et al. 2017).
+        zero_init_residual: start each residual branch at zero, for training from scratch (Goyal et al. 2017); a branch
+            that ends in an activation, and a plain net, start as ever, since at zero they could not learn. None for
+            the row's.
         preprocess: how images become inputs; None for the published weights', or the row's.
         accept_licence: take published weights whose licence forbids commercial use.
         dtype: a Keras dtype policy such as `mixed_bfloat16`; None for the global one.
@@ -161,7 +181,8 @@ def build(
     spec = _resolve(network, norm=norm, activation=activation)
     if weights is not None:
         spec = _as_published(spec, weights, network=network, accept_licence=accept_licence)
-    zero_init_residual = zero_init_residual or spec.zero_init_residual
+    if zero_init_residual is None:
+        zero_init_residual = spec.zero_init_residual
     classes = checked_classes(spec.classes if classes is None else classes)
     if pooling not in (None, *POOLINGS):
         raise ValueError(f"`pooling` is None, 'avg' or 'max'. Received: pooling={pooling!r}")
@@ -179,15 +200,15 @@ def build(
         "output_stride": resolution.output_stride,
         "dilation_rule": resolution.rule,
         "multigrid": resolution.multigrid,
-        "drop_path": checked_rate("drop_path", drop_path, spec=spec),
-        "dropout": checked_rate("dropout", dropout, spec=spec),
+        "drop_path": checked_drop_path(drop_path, spec=spec),
+        "dropout": checked_dropout(dropout, include_top=include_top),
         "norm": norm,
         "activation": activation,
         "zero_init_residual": zero_init_residual,
     }
-    with _dtype_policy(dtype), recursion_for(20 * sum(spec.depths)):
+    with dtype_policy(dtype), recursion_for(20 * sum(spec.depths)):
         inputs = keras.Input(shape, name="images") if input_tensor is None else input_tensor
-        x = _outputs(inputs, spec, resolution=resolution, options=options)
+        x = _outputs(inputs, spec, resolution=resolution, options=options, activation=classifier_activation)
         name = name or (network if isinstance(network, str) else "resnet")
         if input_tensor is not None:
             sources = keras.utils.get_source_inputs(input_tensor)
@@ -210,8 +231,8 @@ def build(
     return model
 
 
-def _outputs(inputs: Tensor, spec: Spec, *, resolution: Resolution, options: dict[str, Any]) -> Tensor:
-    """What a network of these options makes of its inputs (n, h, w, c)."""
+def _outputs(inputs: Tensor, spec: Spec, *, resolution: Resolution, options: dict[str, Any], activation: Any) -> Tensor:
+    """What a network of these options makes of its inputs (n, h, w, c); `activation` is the classifier's."""
     x = backbone(
         inputs,
         dataclasses.replace(spec, zero_init_residual=options["zero_init_residual"]),
@@ -222,7 +243,7 @@ def _outputs(inputs: Tensor, spec: Spec, *, resolution: Resolution, options: dic
         include_top=options["include_top"],
         pooling=options["pooling"],
         classes=options["classes"],
-        activation=options["classifier_activation"],
+        activation=activation,
         dropout=options["dropout"],
     )
 
@@ -249,30 +270,3 @@ def _as_published(spec: Spec, weights: Any, *, network: str | Spec, accept_licen
 def _default_preprocess(spec: Spec, shape: tuple[int | None, int | None, int]) -> Preprocess:
     """The preset at the network's own input size and number of channels."""
     return Preprocess(size=shape[0] or spec.input_size, **PRESETS[spec.preset]).for_channels(shape[-1])
-
-
-@contextlib.contextmanager
-def _dtype_policy(dtype: Any) -> Iterator[None]:
-    """`dtype` as Keras's global policy, so that every layer takes it, for the length of a `with`."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(before if dtype is None else dtype)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-_recursion_lock = threading.RLock()
-
-
-@contextlib.contextmanager
-def recursion_for(layers: int) -> Iterator[None]:
-    """Room for Keras, which walks a functional graph by one Python call a layer: pure Python, no C stack grows."""
-    # The limit is every thread's: a build that ended would take it from under one that still runs.
-    with _recursion_lock:
-        before = sys.getrecursionlimit()
-        sys.setrecursionlimit(before + layers)
-        try:
-            yield
-        finally:
-            sys.setrecursionlimit(before)

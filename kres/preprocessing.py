@@ -1,7 +1,9 @@
 """What happens to pixels before a network sees them: the values, and the arithmetic, for arrays, layers and tf.data."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from typing import Any
 
 import keras
@@ -36,8 +38,12 @@ class Preprocess:
     """Channel order that the network wants; images come as RGB."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mean", tuple(self.mean))
-        object.__setattr__(self, "std", tuple(self.std))
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            values = tuple(values) if isinstance(values, Iterable) else (values,)
+            if not values or not all(isinstance(value, Real) for value in values):
+                raise ValueError(f"`{name}` holds one number a channel. Received: {name}={getattr(self, name)!r}")
+            object.__setattr__(self, name, values)
         if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
             raise ValueError(f"`size` is an integer of at least 1 pixel. Received: size={self.size!r}")
         if not isinstance(self.crop, (int, float)) or not 0 < self.crop <= 1:
@@ -157,7 +163,8 @@ class PreprocessLayer(keras.layers.Layer):
     """
 
     def __init__(self, preprocess: Preprocess, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # Half precision does not hold 256 grey levels and what the resize makes of them.
+        super().__init__(autocast=False, **kwargs)
         if not isinstance(preprocess, Preprocess):
             raise ValueError(f"`preprocess` is a kres.Preprocess. Received: preprocess={preprocess!r}")
         self.preprocess = preprocess

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 import keras
 
@@ -47,14 +48,47 @@ def features(
             f"Received: model={model.name!r}, network=None"
         )
     taps = level_layers(spec, resolution=resolution, activated=activated)
-    levels = tuple(levels)
+    levels = tuple(levels) if isinstance(levels, Iterable) else (levels,)
     if not levels or any(level not in taps for level in levels):
         raise ValueError(
             f"`levels` of {model.name} with activated={activated} are some of {sorted(taps)}. "
             f"Received: levels={levels!r}"
         )
     outputs = {level: model.get_layer(taps[level]).output for level in levels}
-    return keras.Model(model.input, outputs, name=f"{model.name}_features")
+    config = {
+        "model": keras.saving.serialize_keras_object(model),
+        "levels": levels,
+        "activated": activated,
+        "network": network.to_dict() if isinstance(network, Spec) else network,
+    }
+    return FeaturePyramid(inputs=model.input, outputs=outputs, config=config, name=f"{model.name}_features")
+
+
+@keras.saving.register_keras_serializable(package="kres")
+class FeaturePyramid(keras.Model):
+    """What `features` gives: a functional model that is saved as the network and the levels it was made of.
+
+    So the levels are integers again when it is loaded, where JSON would have made words of them.
+    """
+
+    def __init__(self, *, inputs: Any, outputs: dict[int, Any], config: dict[str, Any], name: str) -> None:
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self._made_of = dict(config)
+
+    def get_config(self) -> dict[str, Any]:
+        """The network and the arguments of `features`, as JSON holds them."""
+        return {**self._made_of, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """The model of `get_config`, with fresh weights."""
+        network = config["network"]
+        return features(
+            keras.saving.deserialize_keras_object(config["model"], custom_objects),
+            config["levels"],
+            activated=config["activated"],
+            network=Spec(**network) if isinstance(network, dict) else network,
+        )
 
 
 def level_layers(spec: Spec, *, resolution: Resolution, activated: bool = False) -> dict[int, str]:

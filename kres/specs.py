@@ -1,7 +1,9 @@
 """Spec: the value that says what a residual network is."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 Block = Literal["basic", "bottleneck"]
@@ -76,7 +78,7 @@ class Spec:
     stem_pool: StemPool = "max"
     """A 3x3 max-pool with a row more before and behind, or only behind (`max_ceil`: Caffe's); or a 3x3 convolution of
     stride 2 with norm and activation (Bello et al. 2021, section 4.3)."""
-    stem_pool_zero_pad: bool = True
+    stem_pool_zero_pad: bool = False
     """Whether the max-pool sees zeros outside the map or, as in PyTorch, nothing: the same thing after a ReLU only."""
     shortcut: Shortcut = "projection"
     """He et al. 2015, section 3.3: `zero_pad` is option A, `projection` B, `projection_all` C; `projection_first` is B
@@ -140,21 +142,23 @@ class Spec:
                 f"Received: depths={self.depths}, widths={self.widths}"
             )
         for name in ("groups", "group_width", "reduce_first", "se_multiple", "classes", "input_size"):
-            if not _is_count(getattr(self, name)):
+            if not is_count(getattr(self, name)):
                 raise ValueError(
                     f"`{name}` of a Spec is an integer of at least 1. Received: {name}={getattr(self, name)!r}"
                 )
+            object.__setattr__(self, name, int(getattr(self, name)))
         if not _CONV_ROLES.issuperset(self.conv_bias):
             raise ValueError(
                 f"`conv_bias` of a Spec lists some of {sorted(_CONV_ROLES)}. Received: conv_bias={self.conv_bias!r}"
             )
         object.__setattr__(self, "conv_bias", tuple(self.conv_bias))
-        if self.norm_epsilon < 0 or (self.weight_standardization or 0.0) < 0:
+        if not (_is_epsilon(self.norm_epsilon) and _is_epsilon(self.weight_standardization or 0.0)):
             raise ValueError(
-                "`norm_epsilon` and `weight_standardization` of a Spec are at least 0. Received: "
+                "`norm_epsilon` and `weight_standardization` of a Spec are at least 0, or the second None. Received: "
                 f"norm_epsilon={self.norm_epsilon!r}, weight_standardization={self.weight_standardization!r}"
             )
-        if not (0 <= self.norm_momentum <= 1 and 0 < self.se_ratio <= 1 and 0 <= self.block_dropout < 1):
+        shares = (self.norm_momentum, self.se_ratio, self.block_dropout)
+        if not all(map(_is_share, shares)) or self.se_ratio == 0 or self.block_dropout == 1:
             raise ValueError(
                 "`norm_momentum`, `se_ratio` (above 0) and `block_dropout` (below 1) of a Spec are shares. Received: "
                 f"norm_momentum={self.norm_momentum!r}, se_ratio={self.se_ratio!r}, "
@@ -170,11 +174,33 @@ class Spec:
                 "`antialias` takes the place of a 3x3's stride, so `stride_conv` is 2. "
                 f"Received: antialias={self.antialias!r}, stride_conv=1"
             )
+        if self.stem_pool == "max_ceil" and (self.activation, self.antialias) != ("relu", "none"):
+            raise ValueError(
+                "`stem_pool='max_ceil'` pads with zeros, so a ReLU stands before it, and no filter takes its place. "
+                f"Received: activation={self.activation!r}, antialias={self.antialias!r}"
+            )
+        if self.norm == "frozen_batch" and self.zero_init_residual:
+            raise ValueError(
+                "A frozen norm that starts at zero stays there, and its branch with it. "
+                "Received: norm='frozen_batch', zero_init_residual=True"
+            )
+        if min(self.widths) < self.reduce_first or (
+            self.block == "bottleneck" and min(self.inner_widths) < self.reduce_first
+        ):
+            raise ValueError(
+                "Each convolution of a Spec has a channel at least. Received: "
+                f"widths={self.widths}, group_width={self.group_width}, reduce_first={self.reduce_first}"
+            )
         if self.block == "basic" and (self.groups, self.group_width) != (1, 64):
             raise ValueError(
                 "`groups` and `group_width` set the 3x3 of a bottleneck; a basic block has none. "
                 f"Received: block='basic', groups={self.groups}, group_width={self.group_width}"
             )
+
+    @property
+    def inner_widths(self) -> tuple[int, ...]:
+        """Channels of a stage's bottlenecks' 3x3s: Xie et al. 2017, figure 3c."""
+        return tuple(width * self.group_width // 64 * self.groups for width in self.widths)
 
     @property
     def stem_stride(self) -> int:
@@ -201,13 +227,22 @@ class Spec:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def is_count(value: object) -> bool:
+    """Whether `value` is an integer of at least 1: Python's or, as `labels.max() + 1` gives, NumPy's."""
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
+
+
+def _is_share(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) <= 1
+
+
+def _is_epsilon(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) < math.inf
 
 
 def _counts(name: str, value: object) -> tuple[int, ...]:
     """`value` as a tuple of positive integers."""
     counts = tuple(value) if isinstance(value, Iterable) else ()
-    if not counts or not all(_is_count(n) for n in counts):
+    if not counts or not all(is_count(n) for n in counts):
         raise ValueError(f"`{name}` of a Spec holds positive integers, one at least. Received: {name}={value!r}")
-    return counts
+    return tuple(int(n) for n in counts)

@@ -1,5 +1,7 @@
 """Each option of the builder on each kind of network, and properties that hold for all of them."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -127,8 +129,6 @@ def test_the_last_stages_convolutions_dilate_by_the_rule(name, rule, undilated):
 @pytest.mark.parametrize("norm", ["batch", "sync_batch", "frozen_batch", "group"])
 @pytest.mark.parametrize("name", ["resnet50d", "resnetv2_50", "resnetrs50", "resnetv2_50x1_bit"])
 def test_norm_is_a_choice(name, norm):
-    from dataclasses import replace
-
     spec = replace(small(name), widths=(32, 32, 64, 64), stem_widths=(32,) * 3 if small(name).stem_widths else None)
     model = kres.build(spec, norm=norm)
     assert model.spec.norm == norm
@@ -194,6 +194,8 @@ def test_a_dropped_path_leaves_the_shortcut(name):
         ({"multigrid": (1, 2, 0), "output_stride": 16}, r"`multigrid` is None or 3 positive integers"),
         ({"multigrid": 3, "output_stride": 16}, r"`multigrid` is None or 3 positive integers"),
         ({"multigrid": (1, 2, 4)}, r"give an `output_stride`.*multigrid=\(1, 2, 4\)"),
+        ({"dropout": 0.5, "include_top": False}, r"Dropout stands before the classifier.*dropout=0\.5"),
+        ({"norm": "frozen_batch", "zero_init_residual": True}, r"A frozen norm that starts at zero stays there"),
         ({"drop_path": 1.0}, r"`drop_path` is a share.*drop_path=1.0"),
         ({"drop_path": "0.1"}, r"`drop_path` is a share"),
         ({"dropout": -0.1}, r"`dropout` is a share.*-0.1"),
@@ -205,6 +207,25 @@ def test_a_dropped_path_leaves_the_shortcut(name):
 def test_options_are_checked(options, match):
     with pytest.raises(ValueError, match=match):
         kres.build("resnet50", **options)
+
+
+def test_a_row_that_starts_at_zero_can_be_told_not_to():
+    row = replace(small("resnet18"), zero_init_residual=True)
+    for given, zeros in ((None, True), (True, True), (False, False)):
+        norm = kres.build(row, zero_init_residual=given).get_layer("stage1_block1_norm2")
+        assert np.any(norm.gamma) != zeros
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu", "gelu"])
+def test_nothing_outside_the_map_wins_the_stems_maximum(activation):
+    """As in PyTorch, whatever the activation: zeros around the map would win over negative values."""
+    model = kres.build(small("resnet18"), activation=activation, include_top=False)
+    scramble(model)
+    stem = keras.Model(model.input, [model.get_layer(name).output for name in ("stem_act1", "stem_pool")])
+    before, pooled = (np.array(value) for value in stem(images(64)))
+    padded = np.pad(before, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
+    expected = np.max([padded[:, i : i + 32, j : j + 32] for i in range(3) for j in range(3)], axis=0)[:, ::2, ::2]
+    np.testing.assert_array_equal(pooled, expected)
 
 
 def test_a_plain_net_has_no_path_to_drop():

@@ -154,6 +154,14 @@ def test_the_layer_puts_out_its_compute_dtype():
     assert layer(IMAGES).dtype == layer(keras.Input((40, 29, 3), dtype="uint8")).dtype == "bfloat16"
 
 
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_rounds_the_result_alone(dtype):
+    exact = kres.PreprocessLayer(PREPROCESS)(IMAGES.astype("float32"))
+    layer = kres.PreprocessLayer(PREPROCESS, dtype=dtype)
+    found = layer(IMAGES.astype("float32"))
+    np.testing.assert_array_equal(found, keras.ops.cast(exact, layer.compute_dtype))
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [

@@ -1,5 +1,9 @@
 """The maps that detection and segmentation build on: right strides, right layers, for every row."""
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -83,6 +87,27 @@ def test_other_networks_are_activated_already(name: str) -> None:
     assert level_layers(spec, resolution=resolution, activated=True) == level_layers(spec, resolution=resolution)
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_saved_and_loaded_it_keeps_its_levels(fused: bool, tmp_path: Path) -> None:
+    model = kres.build(small("resnetv2_50"))
+    pyramid = kres.features(kres.fuse(model) if fused else model, [16, 8], activated=True)
+    expected = pyramid(images(64))
+    pyramid.save(tmp_path / "pyramid.keras")
+    found = keras.saving.load_model(tmp_path / "pyramid.keras")(images(64))
+    assert sorted(found) == [8, 16]
+    for level, value in expected.items():
+        np.testing.assert_array_equal(found[level], value)
+
+
+def test_a_fused_network_has_the_levels_of_the_network() -> None:
+    """Of this order the stem ends in a norm, which fusing folds away."""
+    model = kres.build(replace(small("resnet18"), order="activation_only_preactivation"))
+    expected = kres.features(model, [2, 4])(images(64))
+    found = kres.features(kres.fuse(model), [2, 4])(images(64))
+    for level, value in expected.items():
+        np.testing.assert_allclose(found[level], value, atol=1e-5 * np.abs(value).max())  # float32 sums
+
+
 def test_weights_are_shared_with_the_model() -> None:
     model = kres.build(small("resnet18"))
     pyramid = kres.features(model, [8])
@@ -106,8 +131,8 @@ def test_a_model_on_the_users_own_tensor_is_told_its_network() -> None:
     assert kres.features(model, [16], network=spec).output[16].shape == (None, 4, 4, 32)
 
 
-@pytest.mark.parametrize("levels", [(), (3,), (8, 64), ("8",)])
-def test_other_levels_are_refused(levels: tuple) -> None:
+@pytest.mark.parametrize("levels", [(), (3,), (8, 64), ("8",), 64])
+def test_other_levels_are_refused(levels: Any) -> None:
     with pytest.raises(ValueError, match=r"`levels` of resnet with activated=False are some of \[2, 4, 8, 16, 32\]"):
         kres.features(kres.build(small("resnet18")), levels)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 import kres
@@ -29,12 +30,39 @@ from kres.zoo import ROWS
         ({"conv_bias": "conv1"}, "conv_bias='conv1'"),
         ({"norm_epsilon": -1e-5}, "norm_epsilon=-1e-05"),
         ({"norm_momentum": 1.5}, "norm_momentum=1.5"),
+        ({"norm_epsilon": float("nan")}, "norm_epsilon=nan"),
+        ({"norm_epsilon": "small"}, "norm_epsilon='small'"),
+        ({"norm_momentum": None}, "norm_momentum=None"),
+        ({"weight_standardization": -1.0}, r"weight_standardization=-1\.0"),
+        ({"se_ratio": 0}, "se_ratio=0"),
+        ({"se_multiple": 0}, "se_multiple=0"),
+        ({"block_dropout": 1.0}, r"block_dropout=1\.0"),
+        ({"stem_widths": (32, 0)}, r"stem_widths=\(32, 0\)"),
+        ({"stem_widths": ()}, r"stem_widths=\(\)"),
+        ({"stem_pool": "avg"}, "stem_pool='avg'"),
+        ({"attention": "cbam"}, "attention='cbam'"),
+        ({"antialias": "blur5"}, "antialias='blur5'"),
+        ({"antialias": "avg", "stride_conv": 1}, "antialias='avg', stride_conv=1"),
+        ({"norm": "layer"}, "norm='layer'"),
+        ({"norm": "frozen_batch", "zero_init_residual": True}, "stays there"),
+        ({"activation": "swish"}, "activation='swish'"),
+        ({"stem_pool": "max_ceil", "activation": "silu"}, "activation='silu'"),
+        ({"shortcut_pool": "max"}, "shortcut_pool='max'"),
+        ({"shortcut_kernel": 2}, "shortcut_kernel=2"),
+        ({"widths": (1, 2, 4, 8), "reduce_first": 2}, "reduce_first=2"),
+        ({"widths": (32, 64, 128, 256), "group_width": 1}, "group_width=1"),
         ({"shortcut": "none", "order": "preactivation"}, "post-activation"),
     ],
 )
 def test_an_impossible_field_is_named(fields, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(kres.spec("resnet50"), **fields)
+
+
+def test_numpys_integers_are_integers():
+    spec = dataclasses.replace(kres.spec("resnet50"), depths=np.array([1, 1, 1, 1]), classes=np.int64(7))
+    assert json.loads(json.dumps(spec.to_dict()))["depths"] == [1, 1, 1, 1]
+    assert spec.classes == 7
 
 
 @pytest.mark.parametrize("name", sorted(ROWS))

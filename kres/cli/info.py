@@ -107,8 +107,8 @@ def _totals(profile: kres.Profile) -> str:
 def _preprocessing(preprocess: kres.Preprocess) -> str:
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (preprocess.mean, preprocess.std))
     return (
-        f"shorter side to {preprocess.shorter_side} ({preprocess.interpolation}), centre {preprocess.size}x{preprocess.size}, "
-        f"{preprocess.order}, mean {mean}, std {std}"
+        f"shorter side to {preprocess.shorter_side} ({preprocess.interpolation}), "
+        f"centre {preprocess.size}x{preprocess.size}, {preprocess.order}, mean {mean}, std {std}"
     )
 
 

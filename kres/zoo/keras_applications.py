@@ -24,6 +24,7 @@ V2 = replace(
     shortcut="projection_or_pool",
     stride_conv=2,
     strided_block="last",
+    stem_pool_zero_pad=True,
     conv_bias=("stem_conv", "conv3", "shortcut_conv"),
     preset="tf",
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kres.specs import Spec
 from kres.zoo.resnet import DEEP, TIERED
 
-BOTTLENECK = Spec(block="bottleneck", order="preactivation", depths=(3, 4, 6, 3), stem_pool_zero_pad=False, preset="tf")
+BOTTLENECK = Spec(block="bottleneck", order="preactivation", depths=(3, 4, 6, 3), preset="tf")
 BOTTLENECK_D = replace(BOTTLENECK, stem_widths=DEEP, shortcut_pool="avg")
 BOTTLENECK_T = replace(BOTTLENECK_D, stem_widths=TIERED)
 BASIC = replace(BOTTLENECK, block="basic")

@@ -14,7 +14,7 @@ from kres.specs import Spec
 from kres.weights.saving import state_dict
 
 SPEC = Spec(depths=(1, 2), widths=(8, 16), classes=5, input_size=32)
-PREACTIVATION = replace(SPEC, order="preactivation", stem_pool_zero_pad=False)
+PREACTIVATION = replace(SPEC, order="preactivation")
 
 
 def network(spec: Spec = SPEC, **options: Any) -> Any:

@@ -94,6 +94,8 @@ def unfreeze(model: keras.Model, since: str = "stem", *, norms: bool = True) -> 
 
 def _parts(model: Any) -> dict[str, list[Any]]:
     """A network's layers by what their names begin with, from the images to the head."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"Give a network of kres.build. Received: model of type {type(model).__name__}")
     parts: dict[str, list[Any]] = {}
     for layer in model.layers:
         parts.setdefault(HEAD if layer.name == HEAD else layer.name.partition("_")[0], []).append(layer)

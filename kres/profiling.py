@@ -1,17 +1,16 @@
 """What a network costs to run: parameters, multiply-accumulates, activations and memory, layer by layer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import keras
 
 from kres import costs
+from kres.specs import is_count
+from kres.tracing import traced, traced_or_none
 
 Tensor = Any
-
-# What symbolic calls raise of a layer that is no graph of Keras's layers and operations.
-NO_GRAPH = (ValueError, TypeError, AttributeError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +95,9 @@ def _shape(model: Any, given: tuple[int, int, int] | None) -> tuple[int, ...]:
     if len(model.inputs) != 1:
         raise ValueError(f"A profile needs a model of one input. Received: {len(model.inputs)} inputs")
     own = tuple(model.inputs[0].shape[1:])
-    shape = own if given is None else tuple(given)
+    shape = own if given is None else tuple(given) if isinstance(given, Iterable) else (given,)
+    if not all(size is None or is_count(size) for size in shape):
+        raise ValueError(f"`input_shape` is (h, w, c), in pixels and channels. Received: input_shape={given!r}")
     if None in shape:
         raise ValueError(f"The model's input size is open: give `input_shape`. Received: input_shape={own}")
     if len(shape) != len(own) or any(size not in (None, new) for size, new in zip(own, shape, strict=True)):
@@ -142,7 +143,7 @@ class _Walk:
         self._steps.append(_Step(macs=0, product=False, reads=set(), writes={}))
         self._own([image], self._steps[0])
         self._kept.append(image)
-        outputs = _tensors(self._run_graph(_graph(model, (image,), {}), [image], prefix="", row=None))
+        outputs = _tensors(self._run_graph(traced(model, (image,), {}), [image], prefix="", row=None))
         self._sweep({self._owner[id(output)] for output in outputs})
         return tuple(map(_finished, self._rows))
 
@@ -157,13 +158,13 @@ class _Walk:
     def _run(self, operation: Any, args: Any, kwargs: Any, *, prefix: str, row: _Row | None) -> Any:
         inputs = _tensors((args, kwargs))
         if row is None and isinstance(operation, (keras.Function, keras.Sequential)):
-            inner = _graph(operation, args, kwargs)
+            inner = traced(operation, args, kwargs)
             return self._run_graph(inner, inputs, prefix=f"{prefix}{operation.name}/", row=None)
         if row is None:
             row = self._new_row(prefix + operation.name, operation)
             self._rows.append(row)
         count = costs.rule(operation)
-        graph = None if count is not None else _graph_or_none(operation, args, kwargs)
+        graph = None if count is not None else traced_or_none(operation, args, kwargs)
         if graph is not None:
             outputs = self._run_graph(graph, inputs, prefix="", row=row)
         else:
@@ -251,31 +252,3 @@ def _output_spec(operation: Any, args: Any, kwargs: Any) -> Any:
         return outputs
     # A layer that was built with an open length, as EinsumDense in attention, says so for ever; its call knows better.
     return keras.Operation.compute_output_spec(operation, *args, **kwargs)
-
-
-def _graph_or_none(operation: Any, args: Any, kwargs: Any) -> Any:
-    """What a layer calls, as a keras.Function; None for what is no layer, or calls anything else than Keras."""
-    if not isinstance(operation, keras.layers.Layer):
-        return None
-    try:
-        return _graph(operation, args, kwargs)
-    except NO_GRAPH:
-        return None
-
-
-def _graph(layer: Any, args: Any, kwargs: Any) -> Any:
-    """The layers and operations that a layer calls, as a keras.Function of its tensors."""
-    if isinstance(layer, (keras.Function, keras.Sequential)):
-        return getattr(layer, "_functional", layer)  # what a Sequential runs
-    args, kwargs = keras.tree.map_structure(
-        lambda leaf: keras.KerasTensor(leaf.shape, leaf.dtype) if isinstance(leaf, keras.KerasTensor) else leaf,
-        (args, kwargs),
-    )
-    # A symbolic call leaves a node in each layer, and a layer with several has no `output` any more: they are removed.
-    nodes = [lists for part in layer._flatten_layers() for lists in (part._inbound_nodes, part._outbound_nodes)]
-    before = [len(existing) for existing in nodes]
-    try:
-        return keras.Function(_tensors((args, kwargs)), layer.call(*args, **kwargs))
-    finally:
-        for existing, count in zip(nodes, before, strict=True):
-            del existing[count:]

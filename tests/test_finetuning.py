@@ -189,6 +189,8 @@ def test_another_model_is_refused(call):
     x = keras.Input((4,))
     with pytest.raises(ValueError, match=r"kres\.build"):
         call(keras.Model(x, keras.layers.Dense(2)(x)))
+    with pytest.raises(ValueError, match=r"kres\.build"):
+        call("resnet18")
 
 
 @pytest.mark.parametrize(("arguments", "message"), [((0,), "classes=0"), ((3.0,), "classes=3.0")])

@@ -141,6 +141,9 @@ def test_an_open_size_is_given():
         kres.profile(model)
     with pytest.raises(ValueError, match="Received: input_shape=\\(16, 16, 3\\)"):
         kres.profile(small(), input_shape=(16, 16, 3))
+    for wrong in (8, (0, 8, 3), (-8, 8, 3), ("8", 8, 3)):
+        with pytest.raises(ValueError, match=r"`input_shape` is \(h, w, c\)|The model's input shape is"):
+            kres.profile(model, input_shape=wrong)
 
 
 def test_nested_models_and_shared_layers():

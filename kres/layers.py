@@ -3,6 +3,7 @@
 Each function puts one layer, with the padding it needs, on a symbolic map `x` (n, h, w, c).
 """
 
+import math
 from typing import Any
 
 import keras
@@ -60,14 +61,10 @@ def norm(x: Tensor, *, spec: Spec, zero_init: bool = False, name: str) -> Tensor
     """The normalization that the Spec names; with `zero_init` its gamma starts at zero."""
     gamma = "zeros" if zero_init else "ones"
     if spec.norm == "group":
-        if x.shape[-1] % _NORM_GROUPS:
-            raise ValueError(
-                f"norm='group' normalizes {_NORM_GROUPS} groups of channels, so each convolution puts out a multiple "
-                f"of that. Received: {x.shape[-1]} channels before {name}"
-            )
-        return keras.layers.GroupNormalization(
-            _NORM_GROUPS, epsilon=spec.norm_epsilon, gamma_initializer=gamma, name=name
-        )(x)
+        # Where the channels are no multiple of 32, as many groups as divide both.
+        groups = math.gcd(_NORM_GROUPS, x.shape[-1])
+        layer = keras.layers.GroupNormalization(groups, epsilon=spec.norm_epsilon, gamma_initializer=gamma, name=name)
+        return layer(x)
     options = {"epsilon": spec.norm_epsilon, "momentum": spec.norm_momentum, "gamma_initializer": gamma, "name": name}
     if spec.norm == "frozen_batch":
         return FrozenBatchNormalization(**options)(x)

@@ -113,7 +113,7 @@ class Spec:
     activation: Activation = "relu"
     norm: Norm = "batch"
     """`sync_batch`: statistics over all replicas; `frozen_batch`: always the moving ones, never trained; `group`: 32
-    groups of channels (Wu & He 2018)."""
+    groups of channels (Wu & He 2018), or as many as divide 32 and the channels."""
     norm_epsilon: float = 1e-5
     norm_momentum: float = 0.9
     """Share of the old moving statistics that survives a step (PyTorch writes one minus it)."""

@@ -233,6 +233,7 @@ def test_a_plain_net_has_no_path_to_drop():
         kres.build("plainnet20", drop_path=0.2)
 
 
-def test_group_norm_names_the_layer_whose_channels_do_not_divide():
-    with pytest.raises(ValueError, match="16 channels before stem_norm1"):
-        kres.build("cifar_resnet20", norm="group")
+@pytest.mark.parametrize(("name", "channels", "groups"), [("cifar_resnet20", 16, 16), ("resnet10t", 24, 8)])
+def test_group_norm_divides_any_channels(name, channels, groups):
+    norm = kres.build(name, norm="group", input_shape=(32, 32, 3)).get_layer("stem_norm1")
+    assert (norm.gamma.shape, norm.groups) == ((channels,), groups)

@@ -21,7 +21,12 @@ def eval(  # noqa: A001 - the name of the command
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
-    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="train, test or all. Default: test, or for a row all where the source has no test split of its own."
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Images at a time; the result does not depend on it.")] = 128,
     on_corrupt: OnCorrupt = "fail",
     as_json: AsJson = False,
@@ -29,6 +34,7 @@ def eval(  # noqa: A001 - the name of the command
     """Evaluate a model: every image of the split once, prepared as its weights were published or trained with."""
     from kres.cli.models import resolve
     from kres.training import evaluate
+    from kres.training.data import load
 
     with Console(stderr=True).status("running the model"):
         named = resolve(
@@ -39,12 +45,17 @@ def eval(  # noqa: A001 - the name of the command
             image_size=image_size,
             default_weights=DEFAULT,
         )
-        found = evaluate(named.model, data, split=split, batch_size=batch_size, on_corrupt=on_corrupt)
+        source = load(data, on_corrupt=on_corrupt)
+        # A saved model may have been trained on four fifths of these images; a row's weights come from elsewhere.
+        is_row = weights is not None or named.weights is not None
+        split = split or ("all" if source.held_out and is_row else "test")
+        found = evaluate(named.model, source, split=split, batch_size=batch_size)
     preprocess = kres.preprocess(named.model)
     result: dict[str, Any] = {
         "model": named.name,
         "accuracy": found.accuracy,
         "n_images": found.n_images,
+        "split": split,
         "corrupt": list(found.corrupt),
         "preprocess": preprocess.to_dict(),
         "published": None if named.weights is None else _published(named.weights),
@@ -53,7 +64,7 @@ def eval(  # noqa: A001 - the name of the command
         typer.echo(json.dumps(result))
         return
     left_out = f", {len(found.corrupt)} left out as corrupt" if found.corrupt else ""
-    typer.echo(f"{found.accuracy:.2%} of {found.n_images} {split} images right{left_out}")
+    typer.echo(f"{found.accuracy:.2%} of {found.n_images} images ({split} of {source.name}) right{left_out}")
     if published := result["published"]:
         top1 = "no figure" if published["top1"] is None else f"{published['top1']:.2f}% of ImageNet's validation images"
         typer.echo(f"published for {published['weights']} at {published['size']} pixels: {top1}")

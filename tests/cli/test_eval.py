@@ -79,7 +79,7 @@ def test_a_tag_brings_its_size_its_recipe_and_its_published_figure(published: No
 def test_the_same_in_words(published: None, folder: Path) -> None:
     """Without --weights it is the row's first tag."""
     lines = evaluate("resnet10t", "--data", folder).splitlines()
-    assert lines[0] == "75.00% of 4 test images right"
+    assert lines[0] == f"75.00% of 4 images (test of {folder}) right"
     assert lines[1] == f"published for timm/{NAME} at 176 pixels: 66.72% of ImageNet's validation images"
     assert "shorter side to 201 pixels (bicubic), central 176 x 176, rgb, mean 0.485 0.456 0.406" in lines[2]
 
@@ -113,3 +113,23 @@ def test_a_saved_model_has_the_preprocessing_it_was_saved_with(tmp_path: Path) -
 )
 def test_what_cannot_be_evaluated(arguments: list[str], message: str, published: None) -> None:
     assert message in evaluate(*arguments, code=1)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """Ten images in two classes, and no split."""
+    for number in range(10):
+        target = tmp_path / "plain" / f"class{number % 2}" / f"{number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(40, 40 + number)).save(target)
+    return tmp_path / "plain"
+
+
+@pytest.mark.parametrize(("options", "split", "count"), [((), "all", 10), (("--split", "test"), "test", 2)])
+def test_a_folder_without_a_test_split_counts_whole(
+    options: tuple[str, ...], split: str, count: int, plain: Path, weights: Path
+) -> None:
+    """A fifth would be held out for a model that was trained on the rest; published weights were not."""
+    command = ["eval", "resnet10t", "--weights", str(weights), "--data", str(plain), "--classes", "2", "--json"]
+    found = json.loads(CliRunner().invoke(app, [*command, *options], catch_exceptions=False).stdout)
+    assert (found["split"], found["n_images"]) == (split, count)

@@ -25,10 +25,14 @@ def folder(path: Path) -> Source:
                 f"every class of {tests[0]} must be a class of {path / 'train'}. Received: {', '.join(strangers)}"
             )
         train, test = (_split(part, class_names) for part in (path / "train", tests[0]))
+        held_out = False
     else:
         class_names = _class_names(path)
         train, test = hold_out(_split(path, class_names))
-    return Source(name=str(path), class_names=class_names, train=train, test=test, flip_keeps_label=True)
+        held_out = True
+    return Source(
+        name=str(path), class_names=class_names, train=train, test=test, flip_keeps_label=True, held_out=held_out
+    )
 
 
 def _class_names(path: Path) -> tuple[str, ...]:

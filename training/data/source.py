@@ -11,6 +11,7 @@ import tensorflow as tf
 logger = logging.getLogger(__name__)
 
 CORRUPT_POLICIES = ("fail", "skip")
+SPLITS = ("train", "test", "all")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +36,8 @@ class Source:
     test: Split
     flip_keeps_label: bool
     corrupt: tuple[str, ...] = ()
+    held_out: bool = False
+    """Whether the test split was cut off the rest here, because the source has none of its own."""
 
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):
@@ -54,10 +57,10 @@ class Source:
         return len(self.class_names)
 
     def split(self, name: str) -> Split:
-        """The split called `name`; ValueError when it is neither "train" nor "test"."""
-        if name not in ("train", "test"):
-            raise ValueError(f"a split must be 'train' or 'test'. Received: split={name!r}")
-        return self.train if name == "train" else self.test
+        """The split called `name`: "train", "test" or "all", which is both; ValueError for another name."""
+        if name not in SPLITS:
+            raise ValueError(f"a split must be one of {SPLITS}. Received: split={name!r}")
+        return joined(self.train, self.test) if name == "all" else self.train if name == "train" else self.test
 
 
 def stratified_split(labels: np.ndarray, keys: Sequence[str], *, test_count: int, seed: int = 0) -> np.ndarray:
@@ -87,6 +90,20 @@ def subset(split: Split, indices: np.ndarray) -> Split:
         labels=split.labels[indices],
         names=[split.names[i] for i in indices],
         read=lambda index: split.read(tf.gather(chosen, index)),
+    )
+
+
+def joined(first: Split, second: Split) -> Split:
+    """The examples of both, one split behind the other."""
+    count = len(first)
+    return Split(
+        labels=np.concatenate([first.labels, second.labels]),
+        names=[*first.names, *second.names],
+        read=lambda index: tf.cond(
+            index < count,
+            lambda: first.read(tf.minimum(index, count - 1)),
+            lambda: second.read(tf.maximum(index - count, 0)),
+        ),
     )
 
 

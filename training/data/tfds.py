@@ -59,11 +59,12 @@ def _source(name: str, builder: Any) -> Source:
         raise ValueError(f"a TFDS source needs a 'train' split. Received: {name!r} with {sorted(builder.info.splits)}")
     train = _split(builder, "train", image_key=image_key, label_key=label_key)
     test = _labelled_test(builder, image_key=image_key, label_key=label_key)
+    held_out = test is None
     if test is None:
         train, test = hold_out(train)
     names = tuple(features[label_key].names)
     keeps = builder.name not in MIRRORED_MEANS_ANOTHER
-    return Source(name=name, class_names=names, train=train, test=test, flip_keeps_label=keeps)
+    return Source(name=name, class_names=names, train=train, test=test, flip_keeps_label=keeps, held_out=held_out)
 
 
 def _labelled_test(builder: Any, *, image_key: str, label_key: str) -> Split | None:

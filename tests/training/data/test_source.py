@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kres.training.data import load
 from kres.training.data.source import Source, Split, hold_out, stratified_split, subset, without_corrupt
 
 
@@ -93,3 +94,14 @@ def test_nothing_but_corrupt_images_is_always_fatal():
 def test_unknown_policy_is_refused():
     with pytest.raises(ValueError, match=r"Received: on_corrupt='ignore'"):
         without_corrupt(_split([0]), on_corrupt="ignore")
+
+
+def test_all_is_both_splits_one_behind_the_other():
+    source = load("digits")
+    both = source.split("all")
+    assert len(both) == len(source.train) + len(source.test) == 1797
+    for index in (0, len(source.train) - 1, len(source.train), 1796):
+        part, place = (source.train, index) if index < len(source.train) else (source.test, index - len(source.train))
+        np.testing.assert_array_equal(both.read(tf.constant(index, tf.int64)), part.read(tf.constant(place, tf.int64)))
+        assert both.labels[index] == part.labels[place]
+        assert both.names[index] == part.names[place]

@@ -31,7 +31,8 @@ def load_weights(
     A network for other than RGB images takes RGB's weights too, and a line in the log says so: of one channel the stem
     gets the sum of the three kernels, so that it gives on x what the RGB network gives on (x, x, x); of n channels,
     fewer or more, the three in turn (R, G, B, R, ...; B first where the network takes BGR) times 3 / n, so that it
-    gives the same on n equal channels. That is timm's rule. Mean and standard deviation become RGB's averages.
+    gives the same on n equal channels. That is timm's rule. Mean and standard deviation become RGB's averages. A stem
+    that standardizes its kernel (BiT's) is refused: it would undo any such rule.
 
     Args:
         model: a network of `kres.build`.

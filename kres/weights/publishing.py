@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from kres.weights.card import Measured, card, licence_of
-from kres.weights.layout import CARD, CONFIG, FILES, MODEL, REPOSITORY, WEIGHTS, configuration
+from kres.weights.layout import CARD, CONFIG, FILES, MODEL, WEIGHTS, classes_of, configuration, is_repository
 from kres.weights.saving import check_network, export_weights
 from kres.writing import folder_atomically
 
@@ -62,9 +62,9 @@ def push(
     folder = Path(folder).expanduser()
     _check_folder(folder, overwrite=overwrite)
     names = None if labels is None else tuple(map(str, labels))
-    if names is not None and len(names) != model.output_shape[-1]:
+    if names is not None and len(names) != classes_of(model):
         raise ValueError(
-            f"`labels` names each of the network's {model.output_shape[-1]} classes. Received: {len(names)} labels"
+            f"`labels` names each of the network's {classes_of(model)} classes. Received: {len(names)} labels"
         )
     licence = licence_of(model, licence)
     if to is not None:
@@ -103,7 +103,7 @@ def _checked_token(to: str, token: str | None) -> str:
     """The token to use: before the long work, what would stop the upload for certain."""
     from huggingface_hub import get_token
 
-    if not REPOSITORY.fullmatch(to):
+    if not is_repository(to):
         raise ValueError(f"A repository of the hub is `owner/name`. Received: to={to!r}")
     token = token or get_token()
     if token is None:
@@ -134,10 +134,11 @@ def _upload(folder: Path, to: str, *, token: str | None, private: bool) -> str:
 
 
 def _advice(causes: list[BaseException]) -> str:
-    statuses = [cause.response.status_code for cause in causes if hasattr(cause, "response")]
-    if not statuses:
+    # Where no answer came, an error has no `response`, or None there.
+    responses = (getattr(cause, "response", None) for cause in causes)
+    status = next((response.status_code for response in responses if response is not None), None)
+    if status is None:
         return "check the network and the proxy (HF_HUB_OFFLINE forbids uploads too)"
-    status = statuses[0]
     if status == 401:
         return "the token is not valid (any more): make one at huggingface.co/settings/tokens, and `hf auth login`"
     if status in (403, 404):

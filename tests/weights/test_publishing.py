@@ -15,6 +15,7 @@ import pytest
 import kres
 from kres.preprocessing import Preprocess
 from kres.weights import PUBLISHED, UploadError
+from kres.weights.publishing import _advice
 from tests.weights.hub_server import COMMIT
 from tests.weights.small import SPEC, assert_same, network, scramble, values
 from tests.weights.upload_server import TOKEN, serving_uploads
@@ -148,6 +149,7 @@ def test_published_weights_take_their_licence_and_origin_along(model: Any, tmp_p
         ({"labels": "abc"}, "each of the network's 5 classes. Received: 3 labels"),
         ({"to": "small-net", "token": TOKEN}, "`owner/name`. Received: to='small-net'"),
         ({"to": "a/b/c", "token": TOKEN}, "`owner/name`"),
+        ({"to": "../x", "token": TOKEN}, "`owner/name`"),
     ],
 )
 def test_bad_arguments_write_nothing(options: dict[str, Any], words: str, model: Any, tmp_path: Path) -> None:
@@ -156,6 +158,16 @@ def test_bad_arguments_write_nothing(options: dict[str, Any], words: str, model:
     with pytest.raises(ValueError, match=r"as `kres\.build` makes it"):
         kres.push(keras.Model(model.input, model.get_layer("stem_conv1").output), tmp_path / "m")
     assert not os.listdir(tmp_path)
+
+
+def test_a_network_without_a_head_has_no_labels(tmp_path: Path) -> None:
+    model = network(include_top=False, pooling="avg")
+    with pytest.raises(ValueError, match=r"network's 0 classes\. Received: 64 labels"):
+        kres.push(model, tmp_path / "m", labels=list(map(str, range(64))))
+    assert not os.listdir(tmp_path)
+    kres.push(model, tmp_path / "m")
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["num_classes"] == 0
+    assert_same(values(model), kres.build(SPEC, include_top=False, pooling="avg", weights=tmp_path / "m"))
 
 
 @pytest.mark.parametrize(("accuracy", "n_images"), [(97.1, 5), (-0.1, 5), (float("nan"), 5), (0.5, 0)])
@@ -279,7 +291,16 @@ def test_no_network_says_so(model: Any, hub: Any, tmp_path: Path, monkeypatch: A
     assert sorted(os.listdir(tmp_path / "m")) == FILES
 
 
-@pytest.mark.parametrize("source", ["hf://", "hf://small-net", "hf://a/b/c", "hf://../etc/x"])
+def test_an_error_without_an_answer_is_one_of_the_network() -> None:
+    """requests, the HTTP library of huggingface_hub before 1.0, has `response` None where no server answered."""
+
+    class ConnectionFailed(OSError):
+        response = None
+
+    assert "check the network" in _advice([RuntimeError("upload"), ConnectionFailed("refused")])
+
+
+@pytest.mark.parametrize("source", ["hf://", "hf://small-net", "hf://a/b/c", "hf://../etc/x", "hf://../x", "hf://a/.."])
 def test_what_is_no_repository(source: str, model: Any) -> None:
     with pytest.raises(ValueError, match="hf://owner/name"):
         kres.load_weights(model, source)

@@ -55,11 +55,11 @@ def push(
     Raises:
         ValueError: a model that `kres.build` did not make, labels of another number than classes, a licence that the
             weights' own forbids, or no repository's name.
-        FileExistsError: the folder has something else in it, or no `overwrite`.
+        FileExistsError: the folder has something else in it, or no `overwrite`, or is the current directory.
         UploadError: no token, one that may not write there, no network, or a fault of the hub.
     """
     check_network(model)
-    folder = Path(folder).expanduser()
+    folder = Path(folder).expanduser().resolve()
     _check_folder(folder, overwrite=overwrite)
     names = None if labels is None else tuple(map(str, labels))
     if names is not None and len(names) != classes_of(model):
@@ -73,7 +73,7 @@ def push(
         export_weights(model, aside / WEIGHTS)
         model.save(aside / MODEL)
         (aside / CONFIG).write_text(json.dumps(configuration(model, labels=names), indent=2) + "\n", encoding="utf-8")
-        title = to.partition("/")[2] if to is not None else folder.resolve().name
+        title = to.partition("/")[2] if to is not None else folder.name
         text = card(model, licence=licence, labels=names, measured=measured, title=title)
         (aside / CARD).write_text(text, encoding="utf-8")
     return None if to is None else _upload(folder, to, token=token, private=private)
@@ -86,6 +86,11 @@ def _check_folder(folder: Path, *, overwrite: bool) -> None:
         return
     if not folder.is_dir():
         raise FileExistsError(f"There is a file of that name. Received: folder={str(folder)!r}")
+    if folder.samefile(Path.cwd()):
+        raise FileExistsError(
+            "A folder is replaced as a whole, which would take the current directory from under you: name one in it, "
+            f"or go elsewhere. Received: folder={str(folder)!r}"
+        )
     found = sorted(os.listdir(folder))
     if others := [name for name in found if name not in FILES]:
         raise FileExistsError(

@@ -130,6 +130,11 @@ def test_the_card_says_what_is_known_and_no_more(model: Any, tmp_path: Path) -> 
         assert words in full.text
 
 
+def test_a_licences_name_may_be_in_capitals(model: Any, tmp_path: Path) -> None:
+    kres.push(model, tmp_path / "m", licence="CC-BY-NC-4.0")
+    assert "CC-BY-NC-4.0: no commercial use" in (tmp_path / "m" / "README.md").read_text()
+
+
 def test_published_weights_take_their_licence_and_origin_along(model: Any, tmp_path: Path, monkeypatch: Any) -> None:
     row = replace(PUBLISHED["resnet50.a1_in1k"], licence="cc-by-nc-4.0")
     monkeypatch.setitem(PUBLISHED, "resnet50.fair_in1k", row)
@@ -137,6 +142,7 @@ def test_published_weights_take_their_licence_and_origin_along(model: Any, tmp_p
     kres.push(model, tmp_path / "m")
     text = (tmp_path / "m" / "README.md").read_text()
     assert "license: cc-by-nc-4.0\n" in text
+    assert f"shorter side to {model.preprocess.shorter_side} " in text and model.preprocess.shorter_side == 35
     assert "cc-by-nc-4.0: no commercial use" in text and "timm/resnet50.fair_in1k" in text and "80.382 %" in text
     with pytest.raises(ValueError, match=r"forbids commercial use.*licence='mit'"):
         kres.push(model, tmp_path / "other", licence="mit")
@@ -194,6 +200,25 @@ def test_a_folder_is_replaced_only_if_it_holds_a_model_and_nothing_else(model: A
         kres.push(model, tmp_path / "file", overwrite=True)
     with pytest.raises(NotADirectoryError, match="a directory that exists"):
         kres.push(model, tmp_path / "no" / "m")
+
+
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_a_folder_may_have_any_name(name: str, model: Any, tmp_path: Path) -> None:
+    kres.push(model, tmp_path / name)
+    scramble(model, seed=1)
+    kres.push(model, tmp_path / name, overwrite=True)
+    assert_same(values(model), kres.build(SPEC, weights=tmp_path / name))
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_the_current_directory_is_not_replaced(model: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    """A process, and the shell that started it, would stand in a folder that is gone."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileExistsError, match="the current directory from under you"):
+        kres.push(model, ".")
+    assert not os.listdir(tmp_path)
+    kres.push(model, "m/../m")
+    assert os.listdir(tmp_path) == ["m"]
 
 
 def test_a_write_that_fails_leaves_the_old_folder(model: Any, tmp_path: Path, monkeypatch: Any) -> None:

@@ -257,16 +257,32 @@ def _resolve(network: str | Spec, *, norm: Norm | None, activation: Activation |
 
 
 def _as_published(spec: Spec, weights: Any, *, network: str | Spec, accept_licence: bool) -> Spec:
-    """The Spec with the classes and the input size of published weights; as it is for a file of the user's own."""
-    from kres.weights import find_published
+    """The Spec with the classes and the input size that the weights are for, as far as they say so."""
+    from kres.weights import find_weights
 
-    found = find_published(weights, network, accept_licence=accept_licence)
-    if found is None:
-        return spec
-    _, published = found
-    return dataclasses.replace(spec, classes=published.classes or spec.classes, input_size=published.preprocess.size)
+    found = find_weights(weights, network, accept_licence=accept_licence)
+    size = spec.input_size if found.preprocess is None else found.preprocess.size
+    return dataclasses.replace(spec, classes=found.classes or spec.classes, input_size=size)
 
 
 def _default_preprocess(spec: Spec, shape: tuple[int | None, int | None, int]) -> Preprocess:
     """The preset at the network's own input size and number of channels."""
     return Preprocess(size=shape[0] or spec.input_size, **PRESETS[spec.preset]).for_channels(shape[-1])
+
+
+def network_spec(model: Any, network: str | Spec | None) -> Spec:
+    """The Spec of a model: its own or, where it knows none (built on an `input_tensor`), that of `network`.
+
+    Raises:
+        ValueError: no Keras model, or neither knows.
+    """
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"`model` is a network of kres.build. Received: model={model!r}")
+    if isinstance(model, ResNet):
+        return model.spec
+    if network is None:
+        raise ValueError(
+            "A model that kres.build did not make itself needs `network`, the row or Spec it was built from. "
+            f"Received: model={model.name!r}, network=None"
+        )
+    return network if isinstance(network, Spec) else look_up_spec(network)

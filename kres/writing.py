@@ -26,7 +26,7 @@ def folder_atomically(path: Path) -> Iterator[Path]:
     """A new folder to fill beside `path`, which gets its name at the end: an old one stays until then."""
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        folder = scratch / path.name
+        folder = scratch / "new"
         folder.mkdir()
         yield folder
         move(folder, path)
@@ -40,7 +40,7 @@ def move(source: Path, target: Path) -> None:
         os.replace(source, target)
         return
     # A directory cannot be replaced in one step, so the old one waits beside the new one until that has its name.
-    old = source.with_name("old")
+    old = source.with_name(f"{source.name}.old")
     if target.exists():
         os.rename(target, old)
     try:

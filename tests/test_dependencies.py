@@ -36,7 +36,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("cli",),
 )
 # Upward, inside functions: `build(..., weights=...)` is one call for the user, and loading needs a built network.
-UPWARD = {"model": {"kres.weights.find_published", "kres.weights.load_weights"}}
+UPWARD = {"model": {"kres.weights.find_weights", "kres.weights.load_weights"}}
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
 

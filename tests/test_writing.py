@@ -57,3 +57,14 @@ def test_a_folder_has_its_name_only_when_it_is_full(tmp_path):
         with folder_atomically(tmp_path / "f") as folder:
             (folder / content).write_text(content)
     assert os.listdir(tmp_path) == ["f"] and os.listdir(tmp_path / "f") == ["new"]
+
+
+@pytest.mark.parametrize("name", ["old", "new", "m.old"])
+def test_a_folder_may_have_any_name(name, tmp_path):
+    for content in ("first", "second"):
+        with folder_atomically(tmp_path / name) as folder:
+            (folder / content).write_text(content)
+    assert os.listdir(tmp_path) == [name] and os.listdir(tmp_path / name) == ["second"]
+    (tmp_path / "scratch" / name).mkdir(parents=True)
+    move(tmp_path / "scratch" / name, tmp_path / name)
+    assert os.listdir(tmp_path / name) == []

@@ -3,7 +3,7 @@
 from kres.weights.card import Measured
 from kres.weights.catalog import PUBLISHED, Published
 from kres.weights.downloads import DownloadError
-from kres.weights.loading import load_weights, preprocess
+from kres.weights.loading import find_weights, load_weights, preprocess
 from kres.weights.publishing import UploadError, push
 from kres.weights.saving import export_weights
 from kres.weights.tags import find_published, list_models, network_of, published_name, tags_of
@@ -16,6 +16,7 @@ __all__ = [
     "UploadError",
     "export_weights",
     "find_published",
+    "find_weights",
     "list_models",
     "load_weights",
     "network_of",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kres.model import ResNet
-from kres.weights.catalog import PUBLISHED, Published
+from kres.weights.catalog import PUBLISHED, Published, is_non_commercial
 from kres.weights.layout import CONFIG, MODEL, WEIGHTS, architecture
 
 _SHOWN_LABELS = 20
@@ -133,11 +133,11 @@ def _facts(model: ResNet, *, licence: str, labels: tuple[str, ...] | None, measu
         "Parameters": f"{parameters:,}",
         "Input": f"{preprocess.size} x {preprocess.size} pixels, {model.input_shape[-1]} channels",
         "Preprocessing": (
-            f"shorter side to {round(preprocess.size / preprocess.crop)} ({preprocess.interpolation}), central "
+            f"shorter side to {preprocess.shorter_side} ({preprocess.interpolation}), central "
             f"{preprocess.size} x {preprocess.size}, scaled to 0..1, mean {_numbers(preprocess.mean)}, standard "
             f"deviation {_numbers(preprocess.std)}, {preprocess.order.upper()}"
         ),
-        "Licence": licence + (": no commercial use" if "-nc" in licence else ""),
+        "Licence": licence + (": no commercial use" if is_non_commercial(licence) else ""),
     }
     if model.options["include_top"]:
         shown = ", ".join((labels or ())[:_SHOWN_LABELS]) + (", ..." if len(labels or ()) > _SHOWN_LABELS else "")

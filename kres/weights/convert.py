@@ -8,10 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kres.convolution import StandardizedConv2D
 from kres.specs import Spec
 from kres.weights.files import TensorFile, open_tensors
 from kres.weights.forms import adapted_channels
-from kres.weights.matching import STEM, Match, Target, best_match
+from kres.weights.matching import STEM, Match, Target, best_match, network_layers
 
 logger = logging.getLogger("kres")
 
@@ -28,7 +29,9 @@ def load_file(model: keras.Model, path: Path, *, spec: Spec) -> None:
 
     Raises:
         ValueError: names, shapes, types or values do not fit, or the file cannot be read; further as `open_tensors`.
+            Or the network was fused, and its kernels are no longer those that its Spec standardizes.
     """
+    _refuse_plain_kernels(model, spec)
     with contextlib.ExitStack() as opened:
         file = opened.enter_context(open_tensors(path))
         match = best_match(model, file, spec)
@@ -39,6 +42,12 @@ def load_file(model: keras.Model, path: Path, *, spec: Spec) -> None:
                 match = best_match(model, file, spec)
         if match.faults:
             raise ValueError(_describe(match, model, path))
+        if match.channels is not None and spec.weight_standardization is not None:
+            raise ValueError(
+                f"{model.name} standardizes its kernels, so no kernel of {match.channels} channels gives what the "
+                "file's gives on RGB: load it into a network for RGB images, and give that grey ones three times over. "
+                f"Received: source={str(path)!r}"
+            )
         values = _values(file, match)
     for (target, _), value in zip(match.pairs, values, strict=True):
         target.variable.assign(value)
@@ -56,6 +65,16 @@ def load_file(model: keras.Model, path: Path, *, spec: Spec) -> None:
             model.name,
             match.channels,
             STEM,
+        )
+
+
+def _refuse_plain_kernels(model: keras.Model, spec: Spec) -> None:
+    """ValueError for a network whose standardized kernels `kres.fuse` made plain: names and shapes would still fit."""
+    standardized = any(isinstance(layer, StandardizedConv2D) for layer in network_layers(model))
+    if spec.weight_standardization is not None and not standardized:
+        raise ValueError(
+            "A fused network holds its kernels as they are standardized, which weights files do not: load them into "
+            f"the network that `kres.build` makes, then fuse. Received: model={model.name!r}"
         )
 
 
@@ -79,14 +98,16 @@ def _values(file: TensorFile, match: Match) -> list[np.ndarray]:
     )
     values, infinite = [], []
     for target, tensor in match.pairs:
-        with np.errstate(over="ignore"):  # what overflows is found by the next line
+        dtype = target.variable.dtype
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found below
             value = file.read(tensor).astype("float32", copy=False)
-        if not np.isfinite(value).all():
-            count = int(value.size - np.isfinite(value).sum())
-            infinite.append(f"{tensor} with {count} of {value.size} values not finite")
-        value = value if target.form is None else target.form.value(value)
-        if target.layer == STEM and match.channels is not None:
-            value = adapted_channels(value, channels=match.channels)
+            value = value if target.form is None else target.form.value(value)
+            if target.layer == STEM and match.channels is not None:
+                value = adapted_channels(value, channels=match.channels)
+            finite = np.isfinite(value.astype(dtype, copy=False))
+        if not finite.all():
+            count = int(value.size - finite.sum())
+            infinite.append(f"{tensor} with {count} of {value.size} values not finite in {dtype}")
         values.append(value.reshape(target.shape))
     _refuse(infinite, rule="Weights are finite", file=file)
     wrong = [tensor for target, tensor in match.constants if not _is_constant(target, file.read(tensor))]
@@ -109,7 +130,7 @@ def _refuse(faults: list[str], *, rule: str, file: TensorFile) -> None:
 
 def _describe(match: Match, model: keras.Model, path: Path) -> str:
     lists = {
-        "missing from the file": match.missing,
+        "missing from the file": [_missing(target) for target in match.missing],
         "in the file, but not in the model": match.left_over,
         "of another shape": match.misshapen,
     }
@@ -118,6 +139,11 @@ def _describe(match: Match, model: keras.Model, path: Path) -> str:
     if match.only_head_missing:
         lines.append("  The file has no head: load it into a network built with include_top=False.")
     return "\n".join([*lines, f"Received: source={str(path)!r}"])
+
+
+def _missing(target: Target) -> str:
+    renamed = target.tensor not in (None, target.path)
+    return f"{target.tensor} (for {target.path})" if renamed else target.path
 
 
 def _shortened(names: list[str]) -> str:

@@ -66,12 +66,18 @@ def fetch(name: str, published: Published) -> Path:
         DownloadError: no network and no cached file, an HTTP error, a full disk, or content of another size or hash.
     """
     expected = Expected(size_bytes=published.size_bytes, md5=published.md5, sha256=published.sha256)
-    if published.origin in REPOSITORIES:
-        repository = REPOSITORIES[published.origin].format(name=name, tag=name.partition(".")[2])
+    repository = repository_of(name, published)
+    if repository is not None:
         if published.head_file is not None:
             _from_hub(repository, published.head_file, expected=Expected())  # its place is beside the other
         return _from_hub(repository, published.file, expected=expected)
     return _from_site(SITES[published.origin], published.file, expected=expected)
+
+
+def repository_of(name: str, published: Published) -> str | None:
+    """The Hugging Face hub's repository, `owner/name`, of a published row; None for what is elsewhere."""
+    template = REPOSITORIES.get(published.origin)
+    return None if template is None else template.format(name=name, tag=name.partition(".")[2])
 
 
 def fetch_file(repository: str, file: str) -> Path:

@@ -5,14 +5,13 @@ import os
 
 import keras
 
-from kres.lookup import spec as look_up_spec
-from kres.model import ResNet
+from kres.model import ResNet, network_spec
 from kres.preprocessing import Preprocess
 from kres.specs import Spec
 from kres.weights import hub
 from kres.weights.catalog import PUBLISHED
 from kres.weights.convert import load_file
-from kres.weights.layout import locate
+from kres.weights.layout import Weights, locate
 from kres.weights.tags import find_published, published_name
 
 
@@ -31,7 +30,8 @@ def load_weights(
     A network for other than RGB images takes RGB's weights too, and a line in the log says so: of one channel the stem
     gets the sum of the three kernels, so that it gives on x what the RGB network gives on (x, x, x); of n channels,
     fewer or more, the three in turn (R, G, B, R, ...; B first where the network takes BGR) times 3 / n, so that it
-    gives the same on n equal channels. That is timm's rule. Mean and standard deviation become RGB's averages.
+    gives the same on n equal channels. That is timm's rule. Mean and standard deviation become RGB's averages. A stem
+    that standardizes its kernel (BiT's) is refused: it would undo any such rule.
 
     Args:
         model: a network of `kres.build`.
@@ -39,41 +39,49 @@ def load_weights(
             .safetensors or .pth under timm's and torchvision's names; .h5, .weights.h5 or .keras of keras.applications,
             KerasHub or kres; BiT's .npz. KerasHub's presets keep the head apart: it is read from the
             `task.weights.h5` beside a `model.weights.h5`. Or a folder in the Hugging Face hub's layout, as `kres.push`
-            and timm write it, or "hf://owner/name", a repository there: these bring their preprocessing as well.
+            and timm write it, or "hf://owner/name", a repository there: these bring their preprocessing as well, and
+            one that is published is what its tag is. What a folder, or a .keras file of kres, was made of published
+            weights keeps their tag.
         network: what the model was built from, where the model does not know (one built on an `input_tensor`).
         accept_licence: take published weights whose licence forbids commercial use.
 
     Raises:
-        ValueError: no such tag, or its licence was not accepted; the file is damaged, of another network, or holds
-            NaN.
+        ValueError: no network of kres; no such tag, or its licence was not accepted; the file is damaged, of another
+            network, or holds NaN; or the network was fused and standardizes kernels no more.
         OSError: a file is missing or could not be downloaded.
         ImportError: a .pth file without PyTorch.
     """
-    network = network or getattr(model, "network", None)
-    if network is None:
-        raise ValueError(
-            "A model that kres.build did not make itself needs `network`, the row or Spec it was built from. "
-            f"Received: model={model.name!r}, network=None"
-        )
-    spec = look_up_spec(network) if isinstance(network, str) else network
+    spec = network_spec(model, network)
+    weights = find_weights(source, getattr(model, "network", network), accept_licence=accept_licence)
+    load_file(model, weights.fetch(), spec=spec)
+    if not isinstance(model, ResNet):
+        return
+    # Whose weights it holds, and how images reached those, at its own size and channels.
+    model.weights_tag = weights.tag
+    if weights.preprocess is not None:
+        own = model.preprocess
+        model.preprocess = dataclasses.replace(weights.preprocess, size=own.size).for_channels(len(own.mean))
+
+
+def find_weights(
+    source: str | os.PathLike[str], network: str | Spec | None, *, accept_licence: bool = False
+) -> Weights:
+    """What a user calls weights of a network, published or their own; nothing large is downloaded yet.
+
+    Raises:
+        ValueError: as `load_weights`, for all but the content of the weights file.
+        OSError: a folder lacks a file, or `config.json` could not be downloaded.
+    """
     found = find_published(source, network, accept_licence=accept_licence)
     if found is None:
-        own = locate(source)
-        load_file(model, own.weights, spec=spec)
-        _note(model, preprocess=own.preprocess, tag=None)
-        return
+        return locate(source)
     name, published = found
-    load_file(model, hub.fetch(name, published), spec=spec)
-    _note(model, preprocess=published.preprocess, tag=f"{published.origin}/{name}")
-
-
-def _note(model: keras.Model, *, preprocess: Preprocess | None, tag: str | None) -> None:
-    """Have a network know whose weights it holds and how images reached those, at its own size and channels."""
-    if isinstance(model, ResNet):
-        model.weights_tag = tag
-        if preprocess is not None:
-            own = model.preprocess
-            model.preprocess = dataclasses.replace(preprocess, size=own.size).for_channels(len(own.mean))
+    return Weights(
+        fetch=lambda: hub.fetch(name, published),
+        preprocess=published.preprocess,
+        classes=published.classes,
+        tag=f"{published.origin}/{name}",
+    )
 
 
 def preprocess(model_or_tag: keras.Model | str) -> Preprocess:

@@ -45,7 +45,7 @@ class Match:
     pairs: list[tuple[Target, str]] = field(default_factory=list)
     constants: list[tuple[Target, str]] = field(default_factory=list)
     """Tensors that must have known values."""
-    missing: list[str] = field(default_factory=list)
+    missing: list[Target] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
     misshapen: list[str] = field(default_factory=list)
     fresh_head: tuple[int, int] | None = None
@@ -61,7 +61,7 @@ class Match:
     @property
     def only_head_missing(self) -> bool:
         """Whether the classifier is all that the file lacks."""
-        return bool(self.missing) and not self.left_over and all(HEAD in name for name in self.missing)
+        return bool(self.missing) and not self.left_over and all(target.layer == HEAD for target in self.missing)
 
 
 def best_match(model: keras.Model, file: TensorFile, spec: Spec) -> Match:
@@ -71,8 +71,8 @@ def best_match(model: keras.Model, file: TensorFile, spec: Spec) -> Match:
 
 
 def targets(model: keras.Model, source: Source, spec: Spec) -> list[Target]:
-    """The model's variables in the order of its layers, and what the source calls each."""
-    layers = [layer for layer in model.layers if layer.weights]
+    """The network's variables in the order of its layers, and what the source calls each."""
+    layers = [layer for layer in network_layers(model) if layer.weights]
     names = source.layer_names(spec, [layer.name for layer in layers])
     found = []
     for layer in layers:
@@ -92,6 +92,13 @@ def targets(model: keras.Model, source: Source, spec: Spec) -> list[Target]:
     return found
 
 
+def network_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers from the stem on: what a user put before it, for an `input_tensor`, is no part of the network."""
+    layers = list(model.layers)  # a functional model has them in the order that they run in
+    stem = next((k for k, layer in enumerate(layers) if layer.name == STEM), 0)
+    return layers[stem:]
+
+
 def _match(model: keras.Model, file: TensorFile, source: Source, spec: Spec) -> Match:
     match = Match(source=source)
     shapes = {name: shape for name, shape in file.shapes.items() if not name.endswith(source.left_out)}
@@ -103,8 +110,7 @@ def _match(model: keras.Model, file: TensorFile, source: Source, spec: Spec) -> 
         if match.fresh_head and target.layer == HEAD:
             continue
         if shape is None:
-            renamed = target.tensor not in (None, target.path)
-            match.missing.append(f"{target.tensor} (for {target.path})" if renamed else target.path)
+            match.missing.append(target)
             continue
         adapted = _is_for_other_channels(target, shape)
         if adapted:

@@ -54,7 +54,7 @@ TIMM = Source(
             },
         ),
         Rules(
-            when={"stem_pool": "max_ceil"},  # timm's older senet.py
+            when={"attention": "se", "se_multiple": 1, "stem_pool": "max_ceil"},  # timm's older senet.py
             layers={
                 "stem_conv1": "layer0.conv1",
                 "stem_norm1": "layer0.bn1",

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from kres.weights.card import Measured, card, licence_of
-from kres.weights.layout import CARD, CONFIG, FILES, MODEL, REPOSITORY, WEIGHTS, configuration
+from kres.weights.layout import CARD, CONFIG, FILES, MODEL, WEIGHTS, classes_of, configuration, is_repository
 from kres.weights.saving import check_network, export_weights
 from kres.writing import folder_atomically
 
@@ -55,16 +55,16 @@ def push(
     Raises:
         ValueError: a model that `kres.build` did not make, labels of another number than classes, a licence that the
             weights' own forbids, or no repository's name.
-        FileExistsError: the folder has something else in it, or no `overwrite`.
+        FileExistsError: the folder has something else in it, or no `overwrite`, or is the current directory.
         UploadError: no token, one that may not write there, no network, or a fault of the hub.
     """
     check_network(model)
-    folder = Path(folder).expanduser()
+    folder = Path(folder).expanduser().resolve()
     _check_folder(folder, overwrite=overwrite)
     names = None if labels is None else tuple(map(str, labels))
-    if names is not None and len(names) != model.output_shape[-1]:
+    if names is not None and len(names) != classes_of(model):
         raise ValueError(
-            f"`labels` names each of the network's {model.output_shape[-1]} classes. Received: {len(names)} labels"
+            f"`labels` names each of the network's {classes_of(model)} classes. Received: {len(names)} labels"
         )
     licence = licence_of(model, licence)
     if to is not None:
@@ -73,7 +73,7 @@ def push(
         export_weights(model, aside / WEIGHTS)
         model.save(aside / MODEL)
         (aside / CONFIG).write_text(json.dumps(configuration(model, labels=names), indent=2) + "\n", encoding="utf-8")
-        title = to.partition("/")[2] if to is not None else folder.resolve().name
+        title = to.partition("/")[2] if to is not None else folder.name
         text = card(model, licence=licence, labels=names, measured=measured, title=title)
         (aside / CARD).write_text(text, encoding="utf-8")
     return None if to is None else _upload(folder, to, token=token, private=private)
@@ -86,6 +86,11 @@ def _check_folder(folder: Path, *, overwrite: bool) -> None:
         return
     if not folder.is_dir():
         raise FileExistsError(f"There is a file of that name. Received: folder={str(folder)!r}")
+    if folder.samefile(Path.cwd()):
+        raise FileExistsError(
+            "A folder is replaced as a whole, which would take the current directory from under you: name one in it, "
+            f"or go elsewhere. Received: folder={str(folder)!r}"
+        )
     found = sorted(os.listdir(folder))
     if others := [name for name in found if name not in FILES]:
         raise FileExistsError(
@@ -103,7 +108,7 @@ def _checked_token(to: str, token: str | None) -> str:
     """The token to use: before the long work, what would stop the upload for certain."""
     from huggingface_hub import get_token
 
-    if not REPOSITORY.fullmatch(to):
+    if not is_repository(to):
         raise ValueError(f"A repository of the hub is `owner/name`. Received: to={to!r}")
     token = token or get_token()
     if token is None:
@@ -134,10 +139,11 @@ def _upload(folder: Path, to: str, *, token: str | None, private: bool) -> str:
 
 
 def _advice(causes: list[BaseException]) -> str:
-    statuses = [cause.response.status_code for cause in causes if hasattr(cause, "response")]
-    if not statuses:
+    # Where no answer came, an error has no `response`, or None there.
+    responses = (getattr(cause, "response", None) for cause in causes)
+    status = next((response.status_code for response in responses if response is not None), None)
+    if status is None:
         return "check the network and the proxy (HF_HUB_OFFLINE forbids uploads too)"
-    status = statuses[0]
     if status == 401:
         return "the token is not valid (any more): make one at huggingface.co/settings/tokens, and `hf auth login`"
     if status in (403, 404):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -113,7 +114,7 @@ UNIT = f"resnet/block2/unit02/b/{CONV}/kernel"
         ({UNIT: np.zeros((5, 5, 64, 64), "float32")}, rf"{UNIT} \(5, 5, 64, 64\) .*\(3, 3, 64, 64\)"),
         (
             {ROOT: np.full((7, 7, 3, 32), np.nan), UNIT: np.full((3, 3, 64, 64), np.inf)},
-            f"2 of the file's .*: {ROOT} with 4704 of 4704 values not finite, {UNIT} with",
+            f"2 of the file's .*: {ROOT} with 4704 of 4704 values not finite in float32, {UNIT} with",
         ),
         (
             {ROOT: np.zeros((7, 7, 3, 32), "int8"), UNIT: np.zeros((3, 3, 64, 64), "?")},
@@ -196,3 +197,22 @@ def test_a_bare_array_is_no_archive(tmp_path: Path) -> None:
     np.save(buffer, np.zeros(3))
     (tmp_path / "w.npz").write_bytes(buffer.getvalue())
     assert_refused(tmp_path / "w.npz", r"not a NumPy \.npz archive")
+
+
+@pytest.mark.parametrize("on_tensor", [False, True])
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".weights.h5"])
+def test_a_fused_network_is_not_loaded(suffix: str, on_tensor: bool, tmp_path: Path) -> None:
+    """Its plain kernels have the names and shapes of those that are standardized, and other values."""
+    path, source = tmp_path / f"w{suffix}", network(SPEC)
+    if suffix == ".npz":
+        np.savez(path, **small())  # type: ignore[arg-type]
+    elif suffix == ".safetensors":
+        kres.export_weights(source, path)
+    else:
+        source.save_weights(path)
+    built = kres.build(SPEC, input_tensor=keras.Input((32, 32, 3)) if on_tensor else None)
+    fused = kres.fuse(built)
+    before = values(fused)
+    with pytest.raises(ValueError, match=r"then fuse\. Received"):
+        kres.load_weights(fused, path, network=SPEC)
+    assert_same(before, fused)

@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import ml_dtypes
 import numpy as np
 import pytest
@@ -146,3 +147,32 @@ def test_mixed_precision_keeps_its_float32_variables(state: State, tmp_path: Pat
     kernel = model.get_layer("stem_conv1").kernel
     assert kernel.dtype == "float32"
     np.testing.assert_array_equal(kernel.numpy(), state["conv1.weight"].transpose(2, 3, 1, 0))
+
+
+def test_what_overflows_a_narrower_variable_is_refused(state: State, tmp_path: Path) -> None:
+    """Finite in the file's float32, infinite in the model's float16, whose largest number is 65504."""
+    state["bn1.bias"] = np.full(8, 1e5, "float32")
+    path = written(state, tmp_path)
+    model = kres.build(SPEC, dtype="float16")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"bn1\.bias with 8 of 8 values not finite in float16"):
+        kres.load_weights(model, path)
+    for value, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(value, expected)
+    kres.load_weights(kres.build(SPEC, dtype="bfloat16"), path)  # which has float32's range
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".weights.h5"])
+def test_layers_before_an_input_tensor_are_no_part_of_the_network(suffix: str, state: State, tmp_path: Path) -> None:
+    path = tmp_path / f"w{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else network().save_weights(path)
+    images = keras.Input((32, 32, 3))
+    normalization = keras.layers.Normalization(mean=None)
+    normalization.adapt(np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)))
+    x = keras.layers.Conv2D(3, 1, name="colours")(normalization(images))
+    own = [value.copy() for value in normalization.get_weights()]
+    model = kres.build(SPEC, input_tensor=x, weights=path)
+    for value, expected in zip(normalization.get_weights(), own, strict=True):
+        np.testing.assert_array_equal(value, expected)
+    kernel = model.get_layer("stem_conv1").kernel.numpy()
+    np.testing.assert_array_equal(kernel, state["conv1.weight"].transpose(2, 3, 1, 0))

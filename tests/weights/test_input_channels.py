@@ -97,3 +97,15 @@ def test_a_stem_that_differs_in_more_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"conv1.weight \(8, 3, 5, 5\)"):
         kres.load_weights(model, path)
     assert_same(before, model)
+
+
+@pytest.mark.parametrize("channels", [1, 6])
+def test_a_standardized_stem_is_not_adapted(channels: int, tmp_path: Path) -> None:
+    """The layer would bring any adapted kernel back to mean 0 and variance 1, which the sum of RGB's has not."""
+    standardized = replace(PREACTIVATION, weight_standardization=1e-8)
+    _, path = written(standardized, tmp_path)
+    model = network(standardized, input_shape=(32, 32, channels))
+    before = values(model)
+    with pytest.raises(ValueError, match=rf"no kernel of {channels} channels gives what.*a network for RGB images"):
+        kres.load_weights(model, path)
+    assert_same(before, model)

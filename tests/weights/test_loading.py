@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import kres
-from kres.weights import PUBLISHED, hub
+from kres.weights import PUBLISHED, find_published, hub
 from kres.weights.catalog import Published
 from kres.weights.saving import state_dict
 from tests.weights.small import SPEC, assert_same, network, values
@@ -159,6 +159,25 @@ def test_a_non_commercial_licence_is_accepted_before_anything_is_downloaded(fetc
     assert fetched == [f"resnet18.{NON_COMMERCIAL}"] * 2
 
 
+@pytest.mark.parametrize("repository", [f"timm/resnet18.{NON_COMMERCIAL}", f"TIMM/ResNet18.{NON_COMMERCIAL}"])
+def test_a_repository_that_the_catalogue_knows_is_what_it_says_there(repository: str, fetched: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"cc-by-nc-4\.0.*accept_licence=True"):
+        kres.build("resnet18", weights=f"hf://{repository}")
+    assert not fetched
+    with pytest.raises(OSError, match="the download starts here"):
+        kres.load_weights(kres.build("resnet18"), f"hf://{repository}", accept_licence=True)
+    assert fetched == [f"resnet18.{NON_COMMERCIAL}"]
+
+
+def test_a_repository_brings_its_tag(published: Path) -> None:
+    model = kres.build("resnet18", weights="hf://timm/resnet18.a1_in1k")
+    assert model.weights_tag == "timm/resnet18.a1_in1k"
+    assert find_published("hf://keras/resnet_18_imagenet", "resnet18") == (
+        "resnet18.resnet_18_imagenet",
+        PUBLISHED["resnet18.resnet_18_imagenet"],
+    )
+
+
 def test_imagenet_accepts_no_licence_by_itself(fetched: list[str]) -> None:
     with pytest.raises(ValueError, match=r"cc-by-nc-4\.0.*Free for any use of resnext101_32x32d: nothing"):
         kres.build("resnext101_32x32d", weights="imagenet")
@@ -175,8 +194,62 @@ def test_a_folder_called_as_a_tag_is_not_taken_for_a_file(
     assert kres.build("resnet18", weights="imagenet").weights_tag == "timm/resnet18.a1_in1k"
 
 
+def test_a_folder_may_be_a_string(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    kres.push(model, tmp_path / "imagenet")
+    monkeypatch.chdir(tmp_path)
+    for source in ("imagenet", "./imagenet/", str(tmp_path / "imagenet")):
+        assert_same(values(model), kres.build(SPEC, weights=source))
+    (tmp_path / "imagenet" / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"no published tag.*Received: 'imagenet'"):
+        kres.build(SPEC, weights="imagenet")
+    with pytest.raises(ValueError, match=r"no file .*, folder with a config\.json or hf://owner/name\."):
+        kres.build("resnet34", weights="runs/mine")
+
+
+def test_a_folder_brings_its_classes_and_size(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tuned = network(kres.spec("cifar_resnet20"), classes=7, input_shape=(48, 48, 3))
+    kres.push(tuned, tmp_path / "tuned")
+    model = kres.build("cifar_resnet20", weights=tmp_path / "tuned")
+    assert (model.output_shape, model.input_shape) == ((None, 7), (None, 48, 48, 3))
+    assert_same(values(tuned), model)
+    assert not caplog.records
+    assert kres.build("cifar_resnet20", weights=tmp_path / "tuned", classes=3).output_shape == (None, 3)
+    headless = kres.build("cifar_resnet20", include_top=False, weights=tmp_path / "tuned")
+    assert headless.input_shape == (None, None, None, 3)
+
+
+NON_COMMERCIAL_TAG = "timm/resnet18.fb_swsl_ig1b_ft_in1k"
+
+
+@pytest.mark.parametrize("file", ["model.keras", ""])
+def test_what_was_made_of_published_weights_keeps_their_tag(file: str, tmp_path: Path) -> None:
+    model = network()
+    model.weights_tag = NON_COMMERCIAL_TAG
+    kres.push(model, tmp_path / "m")
+    other = kres.build(SPEC, weights=tmp_path / "m" / file)
+    assert other.weights_tag == NON_COMMERCIAL_TAG
+    with pytest.raises(ValueError, match=r"forbids commercial use.*licence='mit'"):
+        kres.push(other, tmp_path / "other", licence="mit")
+
+
+def test_a_model_is_asked_for() -> None:
+    with pytest.raises(ValueError, match=r"`model` is a network of kres\.build\. Received: model='resnet18'"):
+        kres.load_weights("resnet18", "imagenet")
+
+
+def test_a_spec_of_ones_own_has_no_tags(fetched: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"A Spec of one's own has no tags, and takes whole names.*'imagenet'"):
+        kres.build(kres.spec("resnet18"), weights="imagenet")
+    with pytest.raises(OSError, match="the download starts here"):
+        kres.build(kres.spec("resnet18"), weights="resnet18.a1_in1k")
+    assert fetched == ["resnet18.a1_in1k"]
+
+
 def test_preprocess_of_a_published_tag_is_the_catalogues() -> None:
     assert kres.preprocess("timm/resnet50.a1_in1k") == PUBLISHED["resnet50.a1_in1k"].preprocess
+    with pytest.raises(ValueError, match=r"resnet50 is a network; .*: resnet50\.a1_in1k, .*Received: 'resnet50'"):
+        kres.preprocess("resnet50")
     with pytest.raises(ValueError, match=r"resnet50\.a1_in1k"):
         kres.preprocess("resnet50.a1_in2k")
 

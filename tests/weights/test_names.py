@@ -1,5 +1,7 @@
 """What the sources call our layers and variables."""
 
+from dataclasses import replace
+
 import pytest
 
 import kres
@@ -19,6 +21,17 @@ from kres.weights.names import BIT, KERAS_APPLICATIONS, KERASHUB, KRES, TIMM
 )
 def test_timm(row: str, layer: str, variable: str, expected: str) -> None:
     assert TIMM.tensor_name(kres.spec(row), layer, variable) == expected
+
+
+def test_a_stem_pool_alone_makes_no_network_of_the_older_senet() -> None:
+    for row in ("resnet50", "seresnet50"):
+        spec = replace(kres.spec(row), stem_pool="max_ceil")
+        assert TIMM.tensor_name(spec, "stem_conv1", "kernel") == "conv1.weight"
+        assert TIMM.tensor_name(spec, "predictions", "bias") == "fc.bias"
+    for row in ("legacy_senet154", "legacy_seresnet18", "legacy_seresnext50_32x4d"):
+        spec = kres.spec(row)
+        assert TIMM.tensor_name(spec, "stem_conv1", "kernel") == "layer0.conv1.weight"
+        assert TIMM.tensor_name(spec, "stage1_block1_se_fc2", "kernel") == "layer1.0.se_module.fc2.weight"
 
 
 @pytest.mark.parametrize(

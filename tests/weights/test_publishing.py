@@ -15,6 +15,7 @@ import pytest
 import kres
 from kres.preprocessing import Preprocess
 from kres.weights import PUBLISHED, UploadError
+from kres.weights.publishing import _advice
 from tests.weights.hub_server import COMMIT
 from tests.weights.small import SPEC, assert_same, network, scramble, values
 from tests.weights.upload_server import TOKEN, serving_uploads
@@ -129,6 +130,11 @@ def test_the_card_says_what_is_known_and_no_more(model: Any, tmp_path: Path) -> 
         assert words in full.text
 
 
+def test_a_licences_name_may_be_in_capitals(model: Any, tmp_path: Path) -> None:
+    kres.push(model, tmp_path / "m", licence="CC-BY-NC-4.0")
+    assert "CC-BY-NC-4.0: no commercial use" in (tmp_path / "m" / "README.md").read_text()
+
+
 def test_published_weights_take_their_licence_and_origin_along(model: Any, tmp_path: Path, monkeypatch: Any) -> None:
     row = replace(PUBLISHED["resnet50.a1_in1k"], licence="cc-by-nc-4.0")
     monkeypatch.setitem(PUBLISHED, "resnet50.fair_in1k", row)
@@ -136,6 +142,7 @@ def test_published_weights_take_their_licence_and_origin_along(model: Any, tmp_p
     kres.push(model, tmp_path / "m")
     text = (tmp_path / "m" / "README.md").read_text()
     assert "license: cc-by-nc-4.0\n" in text
+    assert f"shorter side to {model.preprocess.shorter_side} " in text and model.preprocess.shorter_side == 35
     assert "cc-by-nc-4.0: no commercial use" in text and "timm/resnet50.fair_in1k" in text and "80.382 %" in text
     with pytest.raises(ValueError, match=r"forbids commercial use.*licence='mit'"):
         kres.push(model, tmp_path / "other", licence="mit")
@@ -148,6 +155,7 @@ def test_published_weights_take_their_licence_and_origin_along(model: Any, tmp_p
         ({"labels": "abc"}, "each of the network's 5 classes. Received: 3 labels"),
         ({"to": "small-net", "token": TOKEN}, "`owner/name`. Received: to='small-net'"),
         ({"to": "a/b/c", "token": TOKEN}, "`owner/name`"),
+        ({"to": "../x", "token": TOKEN}, "`owner/name`"),
     ],
 )
 def test_bad_arguments_write_nothing(options: dict[str, Any], words: str, model: Any, tmp_path: Path) -> None:
@@ -156,6 +164,16 @@ def test_bad_arguments_write_nothing(options: dict[str, Any], words: str, model:
     with pytest.raises(ValueError, match=r"as `kres\.build` makes it"):
         kres.push(keras.Model(model.input, model.get_layer("stem_conv1").output), tmp_path / "m")
     assert not os.listdir(tmp_path)
+
+
+def test_a_network_without_a_head_has_no_labels(tmp_path: Path) -> None:
+    model = network(include_top=False, pooling="avg")
+    with pytest.raises(ValueError, match=r"network's 0 classes\. Received: 64 labels"):
+        kres.push(model, tmp_path / "m", labels=list(map(str, range(64))))
+    assert not os.listdir(tmp_path)
+    kres.push(model, tmp_path / "m")
+    assert json.loads((tmp_path / "m" / "config.json").read_text())["num_classes"] == 0
+    assert_same(values(model), kres.build(SPEC, include_top=False, pooling="avg", weights=tmp_path / "m"))
 
 
 @pytest.mark.parametrize(("accuracy", "n_images"), [(97.1, 5), (-0.1, 5), (float("nan"), 5), (0.5, 0)])
@@ -182,6 +200,25 @@ def test_a_folder_is_replaced_only_if_it_holds_a_model_and_nothing_else(model: A
         kres.push(model, tmp_path / "file", overwrite=True)
     with pytest.raises(NotADirectoryError, match="a directory that exists"):
         kres.push(model, tmp_path / "no" / "m")
+
+
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_a_folder_may_have_any_name(name: str, model: Any, tmp_path: Path) -> None:
+    kres.push(model, tmp_path / name)
+    scramble(model, seed=1)
+    kres.push(model, tmp_path / name, overwrite=True)
+    assert_same(values(model), kres.build(SPEC, weights=tmp_path / name))
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_the_current_directory_is_not_replaced(model: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    """A process, and the shell that started it, would stand in a folder that is gone."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileExistsError, match="the current directory from under you"):
+        kres.push(model, ".")
+    assert not os.listdir(tmp_path)
+    kres.push(model, "m/../m")
+    assert os.listdir(tmp_path) == ["m"]
 
 
 def test_a_write_that_fails_leaves_the_old_folder(model: Any, tmp_path: Path, monkeypatch: Any) -> None:
@@ -279,7 +316,16 @@ def test_no_network_says_so(model: Any, hub: Any, tmp_path: Path, monkeypatch: A
     assert sorted(os.listdir(tmp_path / "m")) == FILES
 
 
-@pytest.mark.parametrize("source", ["hf://", "hf://small-net", "hf://a/b/c", "hf://../etc/x"])
+def test_an_error_without_an_answer_is_one_of_the_network() -> None:
+    """requests, the HTTP library of huggingface_hub before 1.0, has `response` None where no server answered."""
+
+    class ConnectionFailed(OSError):
+        response = None
+
+    assert "check the network" in _advice([RuntimeError("upload"), ConnectionFailed("refused")])
+
+
+@pytest.mark.parametrize("source", ["hf://", "hf://small-net", "hf://a/b/c", "hf://../etc/x", "hf://../x", "hf://a/.."])
 def test_what_is_no_repository(source: str, model: Any) -> None:
     with pytest.raises(ValueError, match="hf://owner/name"):
         kres.load_weights(model, source)

@@ -6,9 +6,9 @@ several sizes has several figures; the row carries the recipe and the accuracy a
 """
 
 from kres.weights.catalog import bit, keras_applications, kerashub, timm, torchvision
-from kres.weights.catalog.published import Published
+from kres.weights.catalog.published import Published, is_non_commercial
 
-__all__ = ["DEFAULT", "PUBLISHED", "Published"]
+__all__ = ["DEFAULT", "PUBLISHED", "Published", "is_non_commercial"]
 
 DEFAULT = "imagenet"
 """The tag that stands for a network's first row, which is free for any use wherever one of its rows is."""

@@ -30,5 +30,10 @@ class Published:
 
     @property
     def non_commercial(self) -> bool:
-        """Whether the licence forbids commercial use, as Creative Commons' with NC in their names do."""
-        return self.licence is not None and "-nc" in self.licence
+        """Whether the licence forbids commercial use."""
+        return is_non_commercial(self.licence)
+
+
+def is_non_commercial(licence: str | None) -> bool:
+    """Whether a licence of that name forbids commercial use, as Creative Commons' with NC in their names do."""
+    return licence is not None and "-nc" in licence.lower()

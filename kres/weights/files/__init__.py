@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from kres.weights.files.keras_hdf5 import open_keras
+from kres.weights.files.keras_hdf5 import open_keras, saved_tag
 from kres.weights.files.npz import open_npz
 from kres.weights.files.safetensors_file import open_safetensors
 from kres.weights.files.tensors import TensorFile
 from kres.weights.files.torch_state import open_torch
 
-__all__ = ["SUFFIXES", "TensorFile", "open_tensors"]
+__all__ = ["SUFFIXES", "TensorFile", "open_tensors", "saved_tag"]
 
 SUFFIXES = {
     ".safetensors": "safetensors",

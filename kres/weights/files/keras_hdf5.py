@@ -1,5 +1,6 @@
 """The layouts that Keras writes in HDF5: `.keras` archives, `.weights.h5`, and the older `.h5`."""
 
+import json
 import re
 import zipfile
 from collections.abc import Iterator
@@ -10,20 +11,36 @@ from typing import Any
 import h5py
 import numpy as np
 
-from kres.weights.files.tensors import Shape, TensorFile, reading
+from kres.weights.files.tensors import Shape, TensorFile, reading, refuse_compression
 
 _KERNEL = ("kernel", "bias")
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 _VARIABLES = re.compile(r"(?:[^/]+/layers/)*(?P<layer>[^/]+)/vars")
 _RENAMED = {"depthwise_kernel": "kernel"}
 """Keras 3's name of a Keras 2 variable."""
+_ARCHIVE = ".keras"
+_ARCHIVE_KIND = "a .keras archive"
+_CONFIG = "config.json"
+
+
+def saved_tag(path: Path) -> str | None:
+    """The published weights that the network in a `.keras` archive of kres says it holds; None if there are none."""
+    if path.suffix.lower() != _ARCHIVE or not path.is_file():
+        return None
+    refuse_compression(path, _ARCHIVE_KIND)
+    with reading(path, _ARCHIVE_KIND), zipfile.ZipFile(path) as archive:
+        config: Any = json.loads(archive.read(_CONFIG)) if _CONFIG in archive.namelist() else {}
+        tag = config.get("config", {}).get("weights_tag")
+    return tag if isinstance(tag, str) else None
 
 
 @contextmanager
 def open_keras(path: Path) -> Iterator[TensorFile]:
     """Open any of the three layouts; of an archive, the weights alone."""
-    archive = path.suffix.lower() == ".keras"
-    expected = "a .keras archive" if archive else "an HDF5 weights file"
+    archive = path.suffix.lower() == _ARCHIVE
+    expected = _ARCHIVE_KIND if archive else "an HDF5 weights file"
+    if archive:
+        refuse_compression(path, expected)
     with reading(path, expected):
         opened = zipfile.ZipFile(path) if archive else h5py.File(path, "r")
     with opened:

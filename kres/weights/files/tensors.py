@@ -38,7 +38,6 @@ _DAMAGE = (
     AttributeError,
     EOFError,
     LookupError,
-    MemoryError,
     OSError,
     RuntimeError,
     SyntaxError,
@@ -57,3 +56,14 @@ def reading(path: Path, expected: str) -> Iterator[None]:
             f"The file is not {expected}, or it is damaged or cut short ({type(error).__name__}: {error}). "
             f"Received: source={str(path)!r}"
         ) from error
+
+
+def refuse_compression(path: Path, expected: str) -> None:
+    """ValueError for a zip archive with packed members, which unpack to any amount of memory and time."""
+    with reading(path, expected), zipfile.ZipFile(path) as archive:
+        packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+    if packed:
+        raise ValueError(
+            "Keras and PyTorch write their numbers uncompressed, and others are not unpacked. "
+            f"Received: source={str(path)!r}, {len(packed)} compressed members, the first {packed[0]!r}"
+        )

@@ -1,7 +1,6 @@
 """PyTorch's state dicts, by its weights-only loader."""
 
 import pickle
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kres.weights.files.tensors import TensorFile, reading
+from kres.weights.files.tensors import TensorFile, reading, refuse_compression
 
 _EXPECTED = "a PyTorch state dict"
 _ZIP = b"PK\x03\x04"
@@ -27,7 +26,8 @@ def open_torch(path: Path) -> Iterator[TensorFile]:
             "A .pth file is read by PyTorch's weights-only loader: pip install 'kres[torch]', or give the same weights "
             f"as .safetensors. Received: source={str(path)!r}"
         ) from error
-    _refuse_compression(path)
+    if _is_zip(path):  # PyTorch's older layout has no compression
+        refuse_compression(path, _EXPECTED)
     try:
         with reading(path, _EXPECTED):
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -55,16 +55,6 @@ def open_torch(path: Path) -> Iterator[TensorFile]:
     )
 
 
-def _refuse_compression(path: Path) -> None:
-    """PyTorch stores its numbers as they are; its loader would unpack a compressed gigabyte of zeros into memory."""
-    with reading(path, _EXPECTED):
-        with path.open("rb") as file:
-            if file.read(len(_ZIP)) != _ZIP:
-                return  # PyTorch's older layout, which has no compression
-        with zipfile.ZipFile(path) as archive:
-            packed = [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
-    if packed:
-        raise ValueError(
-            "PyTorch writes its numbers uncompressed, and others are not unpacked. "
-            f"Received: source={str(path)!r}, {len(packed)} compressed members, the first {packed[0]!r}"
-        )
+def _is_zip(path: Path) -> bool:
+    with reading(path, _EXPECTED), path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP

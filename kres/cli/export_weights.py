@@ -1,4 +1,4 @@
-"""`kres export-weights`: a model's weights for PyTorch."""
+"""`kres export-weights`: a model's weights for other libraries."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,12 +17,12 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what such a call w
 
 def export_weights(
     source: Source,
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT.safetensors", help="The file to write.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write: .safetensors or .h5.")],
     weights: PublishedWeights = None,
     accept_licence: AcceptLicence = False,
     force: Force = False,
 ) -> None:
-    """Write a model's weights as safetensors under timm's names, which timm and torch load."""
+    """Write a model's weights under timm's names (.safetensors) or keras.applications' (.h5)."""
     from kres.cli.models import resolve
 
     named = resolve(source, weights=weights, accept_licence=accept_licence, default_weights=DEFAULT)

@@ -1,42 +1,48 @@
-"""From a network to a weights file that PyTorch reads: timm's names, in the other direction."""
+"""From a network to a weights file that others read: timm's names, or keras.applications', in the other direction."""
 
 import os
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 from safetensors.numpy import save_file
 
 from kres.model import ResNet
-from kres.weights.matching import targets
-from kres.weights.names import TIMM
+from kres.weights.matching import Target, targets
+from kres.weights.names import KERAS_APPLICATIONS, TIMM
 from kres.writing import write_atomically
+from kres.zoo import keras_applications
 
-SUFFIX = ".safetensors"
 _COUNTER = "num_batches_tracked"
 """What PyTorch's batch norm holds besides ours: the number of batches seen. It computes nothing from it here."""
 
 
 def export_weights(model: keras.Model, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write a network's weights as safetensors under timm's names, bit for bit, so that timm loads them strictly.
+    """Write a network's weights under another library's names, bit for bit; `kres.load_weights` reads the file as well.
 
-    A convolution whose bias timm's network has not (keras.applications') is written under the name that PyTorch would
-    give it, `conv1.bias`. `kres.load_weights` reads the file as well.
+    `.safetensors` is timm's: it loads the file strictly. A convolution whose bias timm's network has not
+    (keras.applications') is written under the name that PyTorch would give it, `conv1.bias`. `.h5` is
+    keras.applications': its network of the same name takes the file by `load_weights`.
 
     Args:
         model: a network of `kres.build`, or one saved and loaded.
-        path: a new file, `<name>.safetensors`; it has its name only when it is whole.
+        path: a new file, `<name>.safetensors` or `<name>.h5`; it has its name only when it is whole.
         overwrite: replace a file of that name.
 
     Raises:
-        ValueError: the model is another than `kres.build` makes (fused, wired anew, foreign), or another suffix.
+        ValueError: the model is another than `kres.build` makes (fused, wired anew, foreign), another suffix, or `.h5`
+            of a network that keras.applications does not build.
         FileExistsError: there is a file of that name, and no `overwrite`.
         NotADirectoryError: the file's directory does not exist.
     """
     path = Path(path).expanduser()
-    if path.suffix != SUFFIX:
-        raise ValueError(f"The name of a weights file for PyTorch ends in {SUFFIX}. Received: path={str(path)!r}")
+    if path.suffix not in WRITERS or path.name.endswith(".weights.h5"):
+        raise ValueError(
+            f"The name of a weights file ends in {' or '.join(WRITERS)}; `.weights.h5` is what Keras's own "
+            f"save_weights writes. Received: path={str(path)!r}"
+        )
     if not path.parent.is_dir():
         raise NotADirectoryError(f"A file needs a directory that exists. Received: path={str(path)!r}")
     if path.is_dir() or (path.exists() and not overwrite):
@@ -44,8 +50,48 @@ def export_weights(model: keras.Model, path: str | os.PathLike[str], *, overwrit
             "There is something of that name: give another, or `overwrite=True` (`--force`) for a file. "
             f"Received: path={str(path)!r}"
         )
+    check_network(model)
+    WRITERS[path.suffix](model, path)
+
+
+def _write_safetensors(model: Any, path: Path) -> None:
     state = state_dict(model)
     write_atomically(path, lambda aside: save_file(state, aside, metadata={"format": "pt"}))
+
+
+def _write_keras(model: Any, path: Path) -> None:
+    """Keras's older layout, a group a layer: what keras.applications publishes, loaded by names or by order."""
+    if model.network not in KERAS_BUILDS:
+        raise ValueError(
+            f"Of keras.applications are {', '.join(KERAS_BUILDS)}; .safetensors holds any network. "
+            f"Received: a model of {model.network!r}, path={str(path)!r}"
+        )
+    # Keras orders our layers as it orders its own: the two graphs are the same.
+    layers: dict[str, list[Target]] = {}
+    for target in targets(model, KERAS_APPLICATIONS, model.spec):
+        layers.setdefault(target.layer, []).append(target)
+
+    def write(aside: Path) -> None:
+        with h5py.File(aside, "w") as file:
+            file.attrs["layer_names"] = [_keras_name(variables[0]).encode() for variables in layers.values()]
+            file.attrs["keras_version"] = keras.version().encode()
+            file.attrs["backend"] = keras.backend.backend().encode()
+            for variables in layers.values():
+                group = file.create_group(_keras_name(variables[0]))
+                group.attrs["weight_names"] = [str(target.tensor).encode() for target in variables]
+                for target in variables:
+                    group[str(target.tensor)] = keras.ops.convert_to_numpy(target.variable)
+
+    write_atomically(path, write)
+
+
+def _keras_name(target: Target) -> str:
+    return str(target.tensor).partition("/")[0]
+
+
+WRITERS = {".safetensors": _write_safetensors, ".h5": _write_keras}
+# Of the family's ResNeXts Keras has no builder any more.
+KERAS_BUILDS = tuple(row for row, spec in keras_applications.ROWS.items() if not spec.grouped)
 
 
 def state_dict(model: Any) -> dict[str, np.ndarray]:

@@ -66,6 +66,31 @@ def test_a_saved_file_gives_the_same_logits(row: str, tmp_path: Path) -> None:
     assert_equal_logits(ours, reference)
 
 
+@pytest.mark.parametrize("row", [pytest.param(row, marks=pytest.mark.slow) if row in SLOW else row for row in ROWS])
+def test_keras_applications_loads_what_kres_writes(row: str, tmp_path: Path) -> None:
+    ours = kres.build(row, input_shape=(SIZE, SIZE, 3), classifier_activation=None)
+    scramble(ours)
+    path = tmp_path / "ours.h5"
+    kres.export_weights(ours, path)
+    options: Any = {"weights": None, "input_shape": (SIZE, SIZE, 3), "classifier_activation": None}
+    by_order, by_name = ROWS[row](**options), ROWS[row](**options)
+    by_order.load_weights(path)
+    by_name.load_weights(path, by_name=True)
+    for theirs_, again in zip(by_order.weights, by_name.weights, strict=True):
+        np.testing.assert_array_equal(theirs_, again)
+    assert_equal_logits(ours, by_order)
+    back = kres.build(row, input_shape=(SIZE, SIZE, 3), weights=path)
+    assert_same(values(ours), back)
+
+
+@pytest.mark.parametrize("row", ["resnet50", "keras_resnext50"])
+def test_what_keras_applications_does_not_build_is_not_written_for_it(row: str, tmp_path: Path) -> None:
+    model = kres.build(row, input_shape=(32, 32, 3))
+    with pytest.raises(ValueError, match=f"keras_resnet50, .*Received: a model of '{row}'"):
+        kres.export_weights(model, tmp_path / "w.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("row", ["keras_resnet50", "keras_resnet50v2"])
 def test_a_file_without_layer_names_gives_the_same_logits(row: str, tmp_path: Path) -> None:
     """As Keras wrote them before version 3.6: groups are numbered there, in the order of KerasHub's networks too."""

@@ -55,6 +55,10 @@ __all__ = [
 __all__ += list(CONSTRUCTORS)
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     if name in _ON_FIRST_USE:
         return import_module(f"kres.{name}")

@@ -20,6 +20,13 @@ def checked_classes(classes: Any) -> int:
     return int(classes)
 
 
+def check_flags(**flags: Any) -> None:
+    """ValueError unless each of these arguments is True or False."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"`{name}` is True or False. Received: {name}={value!r}")
+
+
 def checked_drop_path(rate: Any, *, spec: Spec) -> float:
     """The share of branches to leave out; ValueError unless it is at least 0 and below 1, and 0 in a plain net."""
     rate = _checked_share("drop_path", rate)
@@ -76,6 +83,11 @@ def checked_shape(
     if input_tensor is not None:
         if not keras.utils.is_keras_tensor(input_tensor):
             raise ValueError(f"`input_tensor` is a symbolic Keras tensor. Received: {type(input_tensor).__name__}")
+        if not keras.backend.is_float_dtype(input_tensor.dtype):
+            raise ValueError(
+                "`input_tensor` holds floating-point numbers: put keras.layers.Rescaling, or a kres.PreprocessLayer, "
+                f"between. Received: input_tensor of dtype {input_tensor.dtype}"
+            )
         if shape is not None and tuple(shape) != tuple(input_tensor.shape[1:]):
             raise ValueError(
                 "`input_shape` and `input_tensor` disagree. "

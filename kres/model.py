@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from kres.arguments import (
+    check_flags,
     check_preprocess,
     checked_classes,
     checked_drop_path,
@@ -179,10 +180,11 @@ def build(
             accepted.
     """
     spec = _resolve(network, norm=norm, activation=activation)
-    if weights is not None:
-        spec = _as_published(spec, weights, network=network, accept_licence=accept_licence)
     if zero_init_residual is None:
         zero_init_residual = spec.zero_init_residual
+    check_flags(include_top=include_top, zero_init_residual=zero_init_residual, accept_licence=accept_licence)
+    if weights is not None:
+        spec = _as_published(spec, weights, network=network, accept_licence=accept_licence)
     classes = checked_classes(spec.classes if classes is None else classes)
     if pooling not in (None, *POOLINGS):
         raise ValueError(f"`pooling` is None, 'avg' or 'max'. Received: pooling={pooling!r}")

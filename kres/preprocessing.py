@@ -33,7 +33,8 @@ class Preprocess:
     std: tuple[float, ...]
     """A channel's standard deviation, of pixels in 0..1, in `order`."""
     interpolation: str = "bilinear"
-    """`bilinear` or `bicubic`, antialiased, or `nearest`."""
+    """`bilinear` or `bicubic`, antialiased, as PIL's; or `nearest`, which differs from PIL's where a sample falls
+    exactly between two pixels."""
     order: str = "rgb"
     """Channel order that the network wants; images come as RGB."""
 

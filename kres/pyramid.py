@@ -7,8 +7,7 @@ from typing import Any
 import keras
 
 from kres.blocks import ORDERS
-from kres.lookup import spec as look_up_spec
-from kres.model import ResNet
+from kres.model import ResNet, network_spec
 from kres.specs import Spec
 from kres.stages import Resolution, places
 from kres.stems import last_before_pool
@@ -37,16 +36,8 @@ def features(
     Raises:
         ValueError: a level that the network does not have, or a model that `kres.build` did not make.
     """
-    if isinstance(model, ResNet):
-        spec, resolution = model.spec, model.resolution
-    elif network is not None:
-        spec = look_up_spec(network) if isinstance(network, str) else network
-        resolution = Resolution()
-    else:
-        raise ValueError(
-            "A model that kres.build did not make itself needs `network`, the row or Spec it was built from. "
-            f"Received: model={model.name!r}, network=None"
-        )
+    spec = network_spec(model, network)
+    resolution = model.resolution if isinstance(model, ResNet) else Resolution()
     taps = level_layers(spec, resolution=resolution, activated=activated)
     levels = tuple(levels) if isinstance(levels, Iterable) else (levels,)
     if not levels or any(level not in taps for level in levels):

@@ -141,13 +141,16 @@ class Spec:
                 "`depths` and `widths` of a Spec name the same stages. "
                 f"Received: depths={self.depths}, widths={self.widths}"
             )
+        for name in ("stem_pool_zero_pad", "first_shortcut_activated", "zero_init_residual"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"`{name}` of a Spec is True or False. Received: {name}={getattr(self, name)!r}")
         for name in ("groups", "group_width", "reduce_first", "se_multiple", "classes", "input_size"):
             if not is_count(getattr(self, name)):
                 raise ValueError(
                     f"`{name}` of a Spec is an integer of at least 1. Received: {name}={getattr(self, name)!r}"
                 )
             object.__setattr__(self, name, int(getattr(self, name)))
-        if not _CONV_ROLES.issuperset(self.conv_bias):
+        if not isinstance(self.conv_bias, Iterable) or not _CONV_ROLES.issuperset(self.conv_bias):
             raise ValueError(
                 f"`conv_bias` of a Spec lists some of {sorted(_CONV_ROLES)}. Received: conv_bias={self.conv_bias!r}"
             )

@@ -26,7 +26,7 @@ def list_(
     if pretrained:
         _list_published(pattern, as_json=as_json)
         return
-    rows = {name: kres.spec(name) for name in kres.list_models(pattern)}
+    rows = {name: kres.spec(name) for name in _matching(pattern, pretrained=False)}
     if as_json:
         typer.echo(json.dumps({name: row.to_dict() for name, row in rows.items()}, indent=2))
         return
@@ -44,7 +44,7 @@ def list_(
 
 def _list_published(pattern: str, *, as_json: bool) -> None:
     """Published weights with all that their publishers say of them."""
-    rows = {name: PUBLISHED[name] for name in kres.list_models(pattern, pretrained=True)}
+    rows = {name: PUBLISHED[name] for name in _matching(pattern, pretrained=True)}
     if as_json:
         fields = {
             name: {
@@ -57,13 +57,13 @@ def _list_published(pattern: str, *, as_json: bool) -> None:
         typer.echo(json.dumps(fields, indent=2))
         return
     table = Table(
-        Column("weights", overflow="fold"),
+        Column("weights", no_wrap=True),
         "origin",
-        Column("parameters", justify="right", no_wrap=True),
-        Column("classes", justify="right", no_wrap=True),
-        Column("evaluated at", no_wrap=True),
+        Column("parameters", justify="right", overflow="fold"),
+        Column("classes", justify="right"),
+        "evaluated at",
         Column("top-1", justify="right", no_wrap=True),
-        Column("licence", no_wrap=True),
+        Column("licence", overflow="fold"),
         caption="parameters: with 1,000 classes; evaluated at: pixels / crop; * no commercial use",
     )
     for name, row in rows.items():
@@ -82,6 +82,14 @@ def _list_published(pattern: str, *, as_json: bool) -> None:
 
 
 _WIDE = 160
+
+
+def _matching(pattern: str, *, pretrained: bool) -> list[str]:
+    """Names that match; ValueError for none, which no script should take for an answer."""
+    names = kres.list_models(pattern, pretrained=pretrained)
+    if not names:
+        raise ValueError(f"no network{' with published weights' if pretrained else ''} matches. Received: {pattern!r}")
+    return names
 
 
 def _count(params: int | str | None) -> str:

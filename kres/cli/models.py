@@ -55,6 +55,11 @@ def resolve(
         if given := [name for name, value in options.items() if value is not None]:
             raise ValueError(f"a saved model knows its weights, classes and size. Received: {' '.join(given)}")
         return _saved(path)
+    if path.suffix or len(path.parts) > 1:
+        raise FileNotFoundError(
+            f"no such model: a workdir, a .keras file or a row of `kres list`; other weights go behind --weights. "
+            f"Received: {source}"
+        )
     weights = weights or default_weights
     shape = None if image_size is None else (image_size, image_size, 3)
     # Hundreds of fresh residual branches add up to infinity; branches that begin at zero do not.

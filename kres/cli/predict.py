@@ -37,6 +37,9 @@ def predict(
     """Name what is on images, each resized, cropped and normalised as in the model's evaluation."""
     from kres.cli.models import resolve
 
+    for path in images:  # before minutes go by
+        if not path.is_file():
+            raise FileNotFoundError(f"no such image file. Received: {path}")
     with Console(stderr=True).status("running the model"):
         named = resolve(
             source,

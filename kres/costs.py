@@ -6,7 +6,7 @@ additions and local pools as nothing (fvcore/nn/jit_handles.py).
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,13 @@ class Call:
 def elements(tensor: Tensor) -> int:
     """The number of values of a tensor or a variable of known shape."""
     return math.prod(tensor.shape)
+
+
+def parameters(operation: Any) -> Iterator[Any]:
+    """What training may change in a layer that is not frozen: Keras's own lists forget it when `trainable` is False."""
+    if isinstance(operation, keras.layers.Layer):
+        for layer in operation._flatten_layers():
+            yield from layer._trainable_variables
 
 
 def _convolution(call: Call) -> int:

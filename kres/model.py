@@ -154,9 +154,10 @@ def build(
         weights: None for fresh ones, or what `kres.load_weights` takes.
         input_tensor: a symbolic Keras tensor to build on; the result is then an ordinary functional model.
         input_shape: (h, w, c), where h and w may be None. The default with the top is (s, s, 3) at the size that the
-            published weights were evaluated at, without weights the row's; without the top any size.
+            weights were evaluated at, or the row's where they do not tell; without the top any size.
         pooling: without the top, `avg` or `max` to put out (n, c) instead of the last map.
-        classes: None for the published weights' number, or the row's. Another number leaves the head fresh.
+        classes: None for the number of published weights or of a folder of them, or the row's. Another number leaves
+            the head fresh.
         classifier_activation: None puts out logits.
         output_stride: pixels to one position of the last map, at most: 8, 16 or 32 on ImageNet's stem. Dilated
             convolutions take the place of the strides that are too many.

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from kres import costs
 from kres.model import ResNet
 from kres.weights.catalog import PUBLISHED, Published, is_non_commercial
 from kres.weights.layout import CONFIG, MODEL, WEIGHTS, architecture
@@ -127,10 +126,8 @@ def _network(model: ResNet) -> str:
 def _facts(model: ResNet, *, licence: str, labels: tuple[str, ...] | None, measured: Measured | None) -> dict[str, str]:
     """What is known, by name; what is not known has no line."""
     preprocess, published = model.preprocess, published_of(model)
-    counted = (variable for variable in model.weights if not variable.name.startswith("moving"))
-    parameters = sum(int(np.prod(variable.shape)) for variable in counted)
     facts: dict[str, Any] = {
-        "Parameters": f"{parameters:,}",
+        "Parameters": f"{sum(map(costs.elements, costs.parameters(model))):,}",
         "Input": f"{preprocess.size} x {preprocess.size} pixels, {model.input_shape[-1]} channels",
         "Preprocessing": (
             f"shorter side to {preprocess.shorter_side} ({preprocess.interpolation}), central "

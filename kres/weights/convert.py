@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kres.convolution import StandardizedConv2D
+from kres.model import ResNet
 from kres.specs import Spec
 from kres.weights.files import TensorFile, open_tensors
 from kres.weights.forms import adapted_channels
@@ -138,6 +139,8 @@ def _describe(match: Match, model: keras.Model, path: Path) -> str:
     lines += [f"  {len(names)} {what}: {_shortened(names)}" for what, names in lists.items() if names]
     if match.only_head_missing:
         lines.append("  The file has no head: load it into a network built with include_top=False.")
+    if isinstance(model, ResNet) and type(model) is not ResNet:
+        lines.append("  A fused network takes its own files alone: load them into what `kres.build` makes, then fuse.")
     return "\n".join([*lines, f"Received: source={str(path)!r}"])
 
 

@@ -98,7 +98,10 @@ def _described(weights: Weights, path: Path) -> Weights:
             interpolation=fields["interpolation"],
             order=fields.get("channel_order", "rgb"),
         )
-        return replace(weights, preprocess=preprocess, classes=classes, tag=config.get("weights_tag"))
+        tag = config.get("weights_tag")
+        if tag is not None and not isinstance(tag, str):
+            raise ValueError(f"weights_tag is {tag!r}")
+        return replace(weights, preprocess=preprocess, classes=classes, tag=tag)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"A {CONFIG} tells input_size, crop_pct, mean, std and interpolation, as timm writes them "

@@ -82,10 +82,9 @@ def find_published(
         ValueError: neither a path nor a published tag, or a tag whose licence forbids commercial use and was not
             accepted.
     """
-    found = _published_in_hub(source) if _is_path(source) else published_name(str(source), network)
-    if found is None:
+    name = _published_in_hub(source) if _is_path(source) else published_name(str(source), network)
+    if name is None:
         return None
-    name = found
     published = PUBLISHED[name]
     if published.non_commercial and not accept_licence:
         free = [tag for tag, other in tags_of(network_of(name)).items() if not PUBLISHED[other].non_commercial]

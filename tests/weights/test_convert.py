@@ -176,3 +176,14 @@ def test_layers_before_an_input_tensor_are_no_part_of_the_network(suffix: str, s
         np.testing.assert_array_equal(value, expected)
     kernel = model.get_layer("stem_conv1").kernel.numpy()
     np.testing.assert_array_equal(kernel, state["conv1.weight"].transpose(2, 3, 1, 0))
+
+
+def test_a_fused_network_takes_its_own_files_alone(state: State, tmp_path: Path) -> None:
+    fused, other = kres.fuse(network()), kres.fuse(kres.build(SPEC))
+    before = values(other)
+    with pytest.raises(ValueError, match=r"load them into what `kres\.build` makes, then fuse"):
+        kres.load_weights(other, written(state, tmp_path))
+    assert_same(before, other)
+    fused.save_weights(tmp_path / "fused.weights.h5")
+    kres.load_weights(other, tmp_path / "fused.weights.h5")
+    assert_same(values(fused), other)

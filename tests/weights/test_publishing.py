@@ -120,12 +120,13 @@ def test_the_card_says_what_is_known_and_no_more(model: Any, tmp_path: Path) -> 
         "unknown", "keras", "image-classification",
     )  # fmt: skip
     assert bare.data.eval_results is None and "Accuracy" not in bare.text and "origin" not in bare.text
+    weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    model.get_layer("stem_conv1").trainable = False  # which makes its kernel no less of a parameter
     kres.push(model, tmp_path / "full", labels="a|cde", licence="mit", measured=MEASURED)
     full = ModelCard.load(tmp_path / "full" / "README.md")
     (result,) = full.data.eval_results
     assert (full.data.license, full.data.model_name) == ("mit", "full")
     assert (result.dataset_name, result.metric_type, result.metric_value) == ("digits", "accuracy", 0.9712)
-    weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     for words in (f"| {weights:,} |", "97.12% of 599", "digits_cnn", r"5: a, \|, c", "mean 0.4 0.5 0.6", "bicubic"):
         assert words in full.text
 
@@ -244,7 +245,11 @@ def test_a_folder_of_something_else_is_no_weights(missing: str, model: Any, tmp_
         kres.load_weights(model, tmp_path / "m")
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pretrained_cfg": {"mean": 3}}', "\xff", None])
+TOLD = '"input_size": [3, 32, 32], "crop_pct": 1, "mean": [0, 0, 0], "std": [1, 1, 1], "interpolation": "bilinear"'
+TAG, CLASSES = f'{{"weights_tag": 5, {TOLD}}}', f'{{"num_classes": "5", {TOLD}}}'
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", TAG, CLASSES, '{"pretrained_cfg": {"mean": 3}}', "\xff", None])
 def test_a_config_that_tells_no_preprocessing_is_refused(content: str | None, model: Any, tmp_path: Path) -> None:
     kres.push(model, tmp_path / "m")
     config = tmp_path / "m" / "config.json"

@@ -263,7 +263,7 @@ def _as_published(spec: Spec, weights: Any, *, network: str | Spec, accept_licen
     """The Spec with the classes and the input size that the weights are for, as far as they say so."""
     from kres.weights import find_weights
 
-    found = find_weights(weights, network, accept_licence=accept_licence)
+    found = find_weights(weights, network, accept_licence=accept_licence, spec=spec)
     size = spec.input_size if found.preprocess is None else found.preprocess.size
     return dataclasses.replace(spec, classes=found.classes or spec.classes, input_size=size)
 

@@ -1,6 +1,6 @@
 """What a network costs to run: parameters, multiply-accumulates, activations and memory, layer by layer."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -197,7 +197,7 @@ class _Walk:
 
     def _new_row(self, name: str, operation: Any) -> _Row:
         """A row for an operation, with those of its parameters that no row before has."""
-        new = {id(variable): variable for variable in _parameters(operation) if id(variable) not in self._counted}
+        new = {id(variable): variable for variable in costs.parameters(operation) if id(variable) not in self._counted}
         self._counted |= set(new)
         return _Row(name=name, kind=type(operation).__name__, params=sum(map(costs.elements, new.values())))
 
@@ -237,13 +237,6 @@ def _bytes(tensor: Tensor) -> int:
 
 def _tensors(structure: Any) -> list[Tensor]:
     return [leaf for leaf in keras.tree.flatten(structure) if isinstance(leaf, keras.KerasTensor)]
-
-
-def _parameters(operation: Any) -> Iterator[Any]:
-    """What training may change in a layer that is not frozen: Keras's own lists forget it when `trainable` is False."""
-    if isinstance(operation, keras.layers.Layer):
-        for layer in operation._flatten_layers():
-            yield from layer._trainable_variables
 
 
 def _output_spec(operation: Any, args: Any, kwargs: Any) -> Any:

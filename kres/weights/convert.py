@@ -97,7 +97,7 @@ def _values(file: TensorFile, match: Match) -> list[np.ndarray]:
         rule="Weights are floating-point numbers",
         file=file,
     )
-    values, infinite = [], []
+    values, infinite, negative = [], [], []
     for target, tensor in match.pairs:
         dtype = target.variable.dtype
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found below
@@ -109,8 +109,11 @@ def _values(file: TensorFile, match: Match) -> list[np.ndarray]:
         if not finite.all():
             count = int(value.size - finite.sum())
             infinite.append(f"{tensor} with {count} of {value.size} values not finite in {dtype}")
+        if target.variable.name == "moving_variance" and (value < 0).any():
+            negative.append(tensor)
         values.append(value.reshape(target.shape))
     _refuse(infinite, rule="Weights are finite", file=file)
+    _refuse(negative, rule="Variances are not negative", file=file)
     wrong = [tensor for target, tensor in match.constants if not _is_constant(target, file.read(tensor))]
     _refuse(wrong, rule=f"By the names of {match.source.name} some tensors only add up, and hold 0 and 1", file=file)
     return values

@@ -11,7 +11,9 @@ from kres.specs import Spec
 from kres.weights import hub
 from kres.weights.catalog import PUBLISHED
 from kres.weights.convert import load_file
+from kres.weights.files import open_tensors
 from kres.weights.layout import Weights, locate
+from kres.weights.matching import head_classes
 from kres.weights.tags import find_published, published_name
 
 
@@ -64,9 +66,15 @@ def load_weights(
 
 
 def find_weights(
-    source: str | os.PathLike[str], network: str | Spec | None, *, accept_licence: bool = False
+    source: str | os.PathLike[str],
+    network: str | Spec | None,
+    *,
+    accept_licence: bool = False,
+    spec: Spec | None = None,
 ) -> Weights:
     """What a user calls weights of a network, published or their own; nothing large is downloaded yet.
+
+    A mere file does not say how many classes it is for: with the network's `spec`, its head is looked at.
 
     Raises:
         ValueError: as `load_weights`, for all but the content of the weights file.
@@ -74,7 +82,11 @@ def find_weights(
     """
     found = find_published(source, network, accept_licence=accept_licence)
     if found is None:
-        return locate(source)
+        weights = locate(source)
+        if weights.classes is None and spec is not None:
+            with open_tensors(weights.fetch()) as file:
+                weights = dataclasses.replace(weights, classes=head_classes(file, spec))
+        return weights
     name, published = found
     return Weights(
         fetch=lambda: hub.fetch(name, published),

@@ -61,13 +61,24 @@ class Match:
     @property
     def only_head_missing(self) -> bool:
         """Whether the classifier is all that the file lacks."""
-        return bool(self.missing) and not self.left_over and all(target.layer == HEAD for target in self.missing)
+        heads = [target for target, _ in self.pairs if target.layer == HEAD]
+        only = bool(self.missing) and all(target.layer == HEAD for target in self.missing)
+        return only and not heads and not self.left_over
 
 
 def best_match(model: keras.Model, file: TensorFile, spec: Spec) -> Match:
     """The match by the names of the source that fits best, of those that publish in the file's format."""
     matches = (_match(model, file, source, spec) for source in SOURCES if file.format in source.formats)
     return min(matches, key=lambda match: match.faults)
+
+
+def head_classes(file: TensorFile, spec: Spec) -> int | None:
+    """Classes of the head in a file of a network of this Spec; None where it has none, or under no known name."""
+    for source in SOURCES:
+        shape = file.shapes.get(source.tensor_name(spec, HEAD, "bias") or "")
+        if file.format in source.formats and shape:
+            return shape[-1]
+    return None
 
 
 def targets(model: keras.Model, source: Source, spec: Spec) -> list[Target]:

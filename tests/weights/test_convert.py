@@ -187,3 +187,24 @@ def test_a_fused_network_takes_its_own_files_alone(state: State, tmp_path: Path)
     fused.save_weights(tmp_path / "fused.weights.h5")
     kres.load_weights(other, tmp_path / "fused.weights.h5")
     assert_same(values(fused), other)
+
+
+def test_a_negative_variance_is_refused(tmp_path: Path) -> None:
+    """Its root would be NaN, in the first image."""
+    model = network()
+    before = values(model)
+    tensors = state_dict(model)
+    tensors["bn1.running_var"] = -tensors["bn1.running_var"]
+    save_file(tensors, tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match=r"Variances are not negative; 1 of .* bn1\.running_var"):
+        kres.load_weights(model, tmp_path / "w.safetensors")
+    assert_same(before, model)
+
+
+def test_half_a_head_is_not_no_head(tmp_path: Path) -> None:
+    tensors = state_dict(network())
+    del tensors["fc.bias"]
+    save_file(tensors, tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match=r"1 missing from the file: fc\.bias") as error:
+        kres.load_weights(network(), tmp_path / "w.safetensors")
+    assert "has no head" not in str(error.value)

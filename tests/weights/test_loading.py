@@ -260,3 +260,20 @@ def test_build_on_an_input_tensor_loads_weights_too(tmp_path: Path) -> None:
     on_tensor = kres.build(SPEC, input_tensor=keras.Input((32, 32, 3)), weights=tmp_path / "own.weights.h5")
     for ours, theirs in zip(on_tensor.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".keras", ".weights.h5"])
+def test_a_files_own_number_of_classes_is_the_networks(suffix: str, tmp_path: Path) -> None:
+    """Another number is asked for by name, and leaves the head fresh; without that nobody wants a fresh head."""
+    source = network()  # 5 classes
+    path = tmp_path / f"w{suffix}"
+    if suffix == ".safetensors":
+        kres.export_weights(source, path)
+    else:
+        (source.save if suffix == ".keras" else source.save_weights)(path)
+    spec = replace(SPEC, classes=1000)
+    model = kres.build(spec, weights=path)
+    assert model.output_shape == (None, 5)
+    np.testing.assert_array_equal(model.get_layer("predictions").kernel, source.get_layer("predictions").kernel)
+    assert kres.build(spec, weights=path, classes=7).output_shape == (None, 7)
+    assert kres.build(spec, weights=path, include_top=False).output_shape[-1] == 64

@@ -38,7 +38,9 @@ def predict(
     from kres.cli.models import resolve
 
     for path in images:  # before minutes go by
-        if not path.is_file():
+        if path.is_dir():
+            raise IsADirectoryError(f"an image is a file, not a directory. Received: {path}")
+        if not path.exists():
             raise FileNotFoundError(f"no such image file. Received: {path}")
     with Console(stderr=True).status("running the model"):
         named = resolve(

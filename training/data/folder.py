@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from kres.training.data.source import Source, Split, decode, hold_out
+from kres.training.data.source import Source, Split, from_files, hold_out
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif"})
 TEST_FOLDERS = ("test", "val", "validation")
@@ -56,8 +56,6 @@ def _images(path: Path) -> list[Path]:
 def _split(path: Path, class_names: tuple[str, ...]) -> Split:
     found = [(file, label) for label, name in enumerate(class_names) for file in _images(path / name)]
     files = tf.constant([str(file) for file, _ in found])
-    return Split(
-        labels=np.array([label for _, label in found], np.int32),
-        names=[str(file.relative_to(path)) for file, _ in found],
-        read=lambda index: decode(tf.io.read_file(tf.gather(files, index))),
-    )
+    labels = np.array([label for _, label in found], np.int32)
+    names = [str(file.relative_to(path)) for file, _ in found]
+    return from_files(labels, names, lambda index: tf.io.read_file(tf.gather(files, index)))

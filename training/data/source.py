@@ -10,6 +10,7 @@ import tensorflow as tf
 
 logger = logging.getLogger(__name__)
 
+Read = Callable[[tf.Tensor], tf.Tensor]
 CORRUPT_POLICIES = ("fail", "skip")
 SPLITS = ("train", "test", "all")
 
@@ -20,7 +21,9 @@ class Split:
 
     labels: np.ndarray
     names: Sequence[str]
-    read: Callable[[tf.Tensor], tf.Tensor]
+    read: Read
+    encoded: Read | None = None
+    """Graph code from an index () to the bytes () of the image's file; None where images are arrays."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -86,25 +89,40 @@ def stratified_split(labels: np.ndarray, keys: Sequence[str], *, test_count: int
 def subset(split: Split, indices: np.ndarray) -> Split:
     """The examples of `split` at `indices` (m,), in that order."""
     chosen = tf.constant(indices, tf.int64)
+
+    def behind(function: Read) -> Read:
+        return lambda index: function(tf.gather(chosen, index))
+
     return Split(
         labels=split.labels[indices],
         names=[split.names[i] for i in indices],
-        read=lambda index: split.read(tf.gather(chosen, index)),
+        read=behind(split.read),
+        encoded=behind(split.encoded) if split.encoded else None,
     )
 
 
 def joined(first: Split, second: Split) -> Split:
     """The examples of both, one split behind the other."""
     count = len(first)
+
+    def either(before: Read, behind: Read) -> Read:
+        return lambda index: tf.cond(
+            index < count,
+            lambda: before(tf.minimum(index, count - 1)),
+            lambda: behind(tf.maximum(index - count, 0)),
+        )
+
     return Split(
         labels=np.concatenate([first.labels, second.labels]),
         names=[*first.names, *second.names],
-        read=lambda index: tf.cond(
-            index < count,
-            lambda: first.read(tf.minimum(index, count - 1)),
-            lambda: second.read(tf.maximum(index - count, 0)),
-        ),
+        read=either(first.read, second.read),
+        encoded=either(first.encoded, second.encoded) if first.encoded and second.encoded else None,
     )
+
+
+def from_files(labels: np.ndarray, names: Sequence[str], encoded: Read) -> Split:
+    """A split of image files, each decoded when it is read."""
+    return Split(labels=labels, names=names, read=lambda index: decode(encoded(index)), encoded=encoded)
 
 
 def hold_out(split: Split, *, test_share: float = 0.2) -> tuple[Split, Split]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow.python.lib.io.tf_record import tf_record_random_reader
 
-from kres.training.data.source import Source, Split, decode, hold_out
+from kres.training.data.source import Source, Split, from_files, hold_out
 
 logger = logging.getLogger(__name__)
 
@@ -85,13 +85,13 @@ def _split(builder: Any, part: str, *, image_key: str, label_key: str) -> Split:
             f"a TFDS source must be stored as one of {', '.join(OPENED)}. Received: {builder.info.full_name} as "
             f"{file_format}"
         )
-    labels, encoded = OPENED[file_format](builder, part, image_key, label_key)
+    labels, opened = OPENED[file_format](builder, part, image_key, label_key)
 
-    def read(index: tf.Tensor) -> tf.Tensor:
-        return decode(tf.ensure_shape(tf.numpy_function(encoded, [index], tf.string, stateful=False), ()))
+    def encoded(index: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(opened, [index], tf.string, stateful=False), ())
 
     names = [f"{builder.info.full_name}/{part}/{index}" for index in range(len(labels))]
-    return Split(labels=np.array(labels, np.int64), names=names, read=read)
+    return from_files(np.array(labels, np.int64), names, encoded)
 
 
 def _tfrecord(builder: Any, part: str, image_key: str, label_key: str) -> Opened:

@@ -1,0 +1,251 @@
+"""The parts of a recipe: plain typed values, each field with its unit and its source."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import kres
+from kres.training.settings.values import (
+    BelowOne,
+    Bound,
+    Count,
+    CountOrNone,
+    NotNegative,
+    Positive,
+    Share,
+    check_fields,
+)
+
+Dtype = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Interpolation = Literal["bilinear", "bicubic", "nearest"]
+Crop = Literal["none", "pad", "random_area", "random_side"]
+Policy = Literal["none", "randaugment", "trivialaugment", "autoaugment"]
+OptimizerKind = Literal["sgd", "lars", "lamb", "adamw"]
+ScheduleKind = Literal["constant", "step", "cosine", "polynomial"]
+Unit = Literal["steps", "epochs"]
+LossKind = Literal["softmax", "sigmoid"]
+
+
+class Part:
+    """A part of a recipe; ValueError when a field holds what its type does not allow."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class About(Part):
+    """Where a recipe comes from and what it is expected to reach; nothing here changes the run."""
+
+    paper: str
+    """Authors, title, arXiv number, section or table."""
+    data: str
+    """The data set it is meant for, as `--data` takes it."""
+    hardware: str
+    """What the source trained on."""
+    expected: str
+    """The published score, with its source."""
+    departures: str = ""
+    """Where the recipe differs from its source, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network(Part):
+    """A network to train, or to learn from."""
+
+    row: str
+    """A row of the zoo, or `keras.applications.NAME` for a teacher."""
+    weights: str | None = None
+    """Where training starts (and what a teacher knows): a published tag, `imagenet` or a file; None: random."""
+    depths: tuple[Count, ...] = ()
+    """Blocks a stage, if other than the row's."""
+    width: Annotated[float, Bound(above=0, high=4)] = 1.0
+    """What the row's channels are multiplied by."""
+    zero_init_residual: bool | None = None
+    """Start the last norm of each block at zero (Goyal et al. 2017, section 5.1); None: as the row has it."""
+    norm: Literal["batch", "sync_batch", "frozen_batch", "group"] | None = None
+    """`sync_batch` takes statistics over all replicas; None: the row's own."""
+    drop_path: BelowOne = 0.0
+    """Stochastic depth: the rate at the last block, growing linearly (Huang et al. 2016)."""
+    dropout: BelowOne = 0.0
+    """Before the classifier."""
+    frozen_stages: Annotated[int, Bound(low=0, high=4)] = 0
+    """Stages that do not train, counted from the stem; 0: all train."""
+    dtype: Dtype = "float32"
+    """A Keras dtype policy; in float16 the loss is scaled dynamically."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.row.startswith("keras.applications."):
+            kres.spec(self.row)  # raises and names the closest row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images(Part):
+    """How images reach the network, in training and in evaluation."""
+
+    train_size_px: Count
+    test_size_px: Count
+    """Larger than `train_size_px` under FixRes (Touvron et al. 2019)."""
+    progressive_px: tuple[Count, ...] = ()
+    """Training sizes of equal parts of the run, before `train_size_px`, which is the last part's."""
+    crop: Annotated[float, Bound(above=0, high=1)]
+    """Share of the resized shorter side that evaluation keeps."""
+    mean: tuple[float, float, float]
+    std: tuple[Positive, Positive, Positive]
+    """Of each channel, of pixels in 0..1."""
+    interpolation: Interpolation = "bilinear"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(Part):
+    """What happens to a training image; numbers come from the seed and the example's place in the run alone."""
+
+    crop: Crop
+    """`none`: as in evaluation; `pad`: zero padding, then a random crop (He et al. 2015, section 4.2); `random_area`:
+    a random share of the area at a random aspect (Szegedy et al. 2015); `random_side`: the shorter side at a random
+    length, then a random crop (He et al. 2015, section 3.4)."""
+    padding_px: CountOrNone = 0
+    area: tuple[Share, Share] = (0.08, 1.0)
+    """Smallest and largest share of the area under `random_area`."""
+    aspect: tuple[Positive, Positive] = (3 / 4, 4 / 3)
+    """Smallest and largest width over height under `random_area`."""
+    side_px: tuple[Count, Count] = (256, 480)
+    """Shortest and longest shorter side under `random_side`."""
+    flip: bool = True
+    """Left-right, every second image, where the data say that it keeps the label."""
+    color_jitter: Share = 0.0
+    """Brightness, contrast and saturation are each scaled by a number in 1 - this .. 1 + this."""
+    lighting: NotNegative = 0.0
+    """Standard deviation of AlexNet's noise along the principal colours (Krizhevsky et al. 2012), pixels in 0..1."""
+    policy: Policy = "none"
+    """RandAugment (Cubuk et al. 2020), TrivialAugment wide (Müller & Hutter 2021), AutoAugment (Cubuk et al. 2019)."""
+    policy_operations: Count = 2
+    """RandAugment's N."""
+    policy_magnitude: Annotated[float, Bound(low=0, high=10)] = 9.0
+    """RandAugment's M, of 10."""
+    policy_magnitude_std: NotNegative = 0.0
+    """Of the normal noise on the magnitude."""
+    policy_probability: Share = 1.0
+    """That each of RandAugment's operations is applied."""
+    repeats: Count = 1
+    """Augmented copies of an image in one batch (Hoffer et al. 2020); an epoch then sees that share of the images."""
+    mixup: NotNegative = 0.0
+    """Alpha of the Beta distribution (Zhang et al. 2018); 0: off."""
+    cutmix: NotNegative = 0.0
+    """Alpha of the Beta distribution (Yun et al. 2019); 0: off."""
+    mix_probability: Share = 1.0
+    """That a batch is mixed at all."""
+    mix_switch: Share = 0.5
+    """That a mixed batch takes cutmix, where both are on."""
+    erase: Share = 0.0
+    """Probability of random erasing (Zhong et al. 2020)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("area", "aspect", "side_px"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} must hold the smaller first, above 0. Received: {name}={(low, high)!r}")
+        if self.padding_px and self.crop != "pad":
+            raise ValueError(f"padding_px goes with crop='pad'. Received: crop={self.crop!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Part):
+    """The update rule."""
+
+    kind: OptimizerKind
+    momentum: BelowOne = 0.9
+    """Also the first beta of LAMB and AdamW."""
+    nesterov: bool = False
+    beta_2: BelowOne = 0.999
+    epsilon: Positive = 1e-6
+    trust: Positive = 0.001
+    """LARS's trust coefficient (You et al. 2017)."""
+    weight_decay: NotNegative = 0.0
+    """SGD and LARS: L2, joined to the gradient before momentum; LAMB: inside the trust ratio; AdamW: decoupled."""
+    decay_norms_and_biases: bool = False
+    """Whether tensors of one dimension decay as well."""
+    clip_norm: Positive | None = None
+    """Largest global norm of the gradient; None: as it comes."""
+    accumulate: Count = 1
+    """Parts that a batch is computed in, one after the other; their gradients make one update."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(Part):
+    """Length of the run and its learning rate; `length`, `warmup`, `decay_at` are counted in `unit`."""
+
+    unit: Unit
+    length: Positive
+    kind: ScheduleKind
+    learning_rate: Positive
+    per_images: Count | None = None
+    """Batch size that `learning_rate` is for: it grows linearly with the batch (Goyal et al. 2017); None: as is."""
+    warmup: NotNegative = 0.0
+    warmup_kind: Literal["linear", "constant"] = "linear"
+    warmup_learning_rate: NotNegative = 0.0
+    """Where a linear warm-up starts, or what a constant one holds; scaled as `learning_rate` is."""
+    decay_at: tuple[Positive, ...] = ()
+    decay_factor: Annotated[float, Bound(above=0, high=1)] = 0.1
+    """Under `step`: the rate is multiplied by the factor at each."""
+    power: Positive = 1.0
+    """Under `polynomial`."""
+    end_learning_rate: NotNegative = 0.0
+    """Under `cosine` and `polynomial`; scaled as `learning_rate` is."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warmup >= self.length:
+            raise ValueError(
+                f"warmup must be shorter than the run, {self.length:g} {self.unit}. Received: warmup={self.warmup:g}"
+            )
+        ordered = all(a < b for a, b in zip((0.0, *self.decay_at), (*self.decay_at, self.length), strict=True))
+        if self.decay_at and not ordered:
+            raise ValueError(
+                f"decay_at must increase and lie below length={self.length:g}. Received: decay_at={self.decay_at!r}"
+            )
+        if bool(self.decay_at) != (self.kind == "step"):
+            raise ValueError(
+                f"decay_at goes with kind='step', which needs it. Received: kind={self.kind!r}, "
+                f"decay_at={self.decay_at!r}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss(Part):
+    """What is minimized."""
+
+    kind: LossKind = "softmax"
+    """Cross-entropy over the classes, or binary cross-entropy of each (Wightman et al. 2021, section 2)."""
+    label_smoothing: BelowOne = 0.0
+    teacher: Network | None = None
+    """A trained network to learn from (Hinton et al. 2015); its own preprocessing is applied."""
+    teacher_share: Share = 0.5
+    """Weight of the teacher's part of the loss; the labels' part has the rest."""
+    temperature: Positive = 1.0
+    """What both networks' logits are divided by in the teacher's part, which is multiplied by its square."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Averaging(Part):
+    """What is evaluated and kept beside the last weights."""
+
+    ema_decay: BelowOne = 0.0
+    """Decay of the moving average of weights and norm statistics; 0: off."""
+    ema_every_steps: Count = 1
+    reestimate_images: CountOrNone = 0
+    """Training images over which norm statistics are taken anew at the end (Wu & Johnson 2021); 0: moving ones stay."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch(Part):
+    """How often a run reports, is evaluated and is kept."""
+
+    log_every_steps: Count = 100
+    evaluate_every: Positive = 1.0
+    """In the schedule's unit."""
+    checkpoint_every_steps: Count = 1000
+    keep_checkpoints: Count = 3
+    best_by: Literal["accuracy", "loss"] = "accuracy"
+    """Test metric whose best checkpoint stays besides."""

@@ -1,0 +1,105 @@
+"""Recipe: everything that a published training run fixes, as one typed value."""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar, get_args
+
+from kres.training.settings.parts import (
+    About,
+    Augmentation,
+    Averaging,
+    Images,
+    Loss,
+    Network,
+    Optimizer,
+    Part,
+    Schedule,
+    Unit,
+    Watch,
+)
+from kres.training.settings.values import Count, hints_of
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Part):
+    """All of a training run but the data, the seed and the place; ValueError when a field makes no sense."""
+
+    name: str
+    about: About
+    network: Network
+    images: Images
+    augmentation: Augmentation
+    batch_size: Count
+    """Images an update, over all replicas."""
+    optimizer: Optimizer
+    schedule: Schedule
+    loss: Loss = field(default_factory=Loss)
+    averaging: Averaging = field(default_factory=Averaging)
+    watch: Watch = field(default_factory=Watch)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.network.row.startswith("keras.applications."):
+            raise ValueError(f"a network to train must be a row of the zoo. Received: row={self.network.row!r}")
+        if self.batch_size % self.augmentation.repeats:
+            raise ValueError(
+                f"batch_size must divide by repeats={self.augmentation.repeats}. Received: batch_size={self.batch_size}"
+            )
+
+    @property
+    def command(self) -> str:
+        """What runs it on its own data."""
+        return f"kres train {self.about.data} --recipe {self.name} --workdir runs/{self.name}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON holds them."""
+        return _jsonable(asdict(self))
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "Recipe":
+        """The recipe that `to_dict` stored; ValueError when that was another version's, with other fields."""
+        return _from_dict(cls, stored)
+
+    def with_length(self, length: float, unit: Unit = "steps") -> "Recipe":
+        """The same schedule squeezed or stretched to another length: warm-up and decays keep their share of the run."""
+        schedule = self.schedule
+        if not length > 0:
+            raise ValueError(f"the length of a run must be above 0. Received: {unit}={length!r}")
+        share = length / schedule.length
+        schedule = replace(
+            schedule,
+            unit=unit,
+            length=length,
+            warmup=schedule.warmup * share,
+            decay_at=tuple(at * share for at in schedule.decay_at),
+        )
+        watch = replace(self.watch, evaluate_every=self.watch.evaluate_every * share)
+        return replace(self, schedule=schedule, watch=watch)
+
+
+def part_of(hint: Any) -> type | None:
+    """The dataclass that a field of type `hint` holds, None where it holds a plain value."""
+    return next((kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and is_dataclass(kind)), None)
+
+
+def _from_dict(cls: type[P], stored: Any) -> P:
+    names = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+    strangers = names ^ set(stored)
+    if strangers:
+        raise ValueError(f"a stored recipe must have this version's fields. They differ in: {sorted(strangers)}")
+    hints = hints_of(cls)
+    parts = {name: part_of(hints[name]) for name in names}
+    return cls(
+        **{
+            name: value if part is None or value is None else _from_dict(part, value)
+            for name, value in stored.items()
+            for part in [parts[name]]
+        }
+    )
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value

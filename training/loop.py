@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from kres.training.checkpoints import Checkpoints
 from kres.training.data import Source, training_batches
+from kres.training.display import Display
 from kres.training.evaluation import Evaluation, Evaluator
-from kres.training.logs import Display, LogRow, RunLog
+from kres.training.logs import LogRow, RunLog
 from kres.training.models import build_model, build_optimizer, preprocess_of
 from kres.training.recipes import Recipe
 from kres.training.signals import Interrupted, StopRequest

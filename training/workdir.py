@@ -19,6 +19,7 @@ from kres.writing import write_atomically
 RUN = "run.json"
 MODEL = "model.keras"
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
+STATES = (RUNNING, INTERRUPTED, FAILED, FINISHED)
 
 
 class WorkdirError(ValueError):
@@ -103,6 +104,12 @@ def describe_data(source: Source) -> dict[str, Any]:
         "test_images": len(source.test),
         "sha256": digest.hexdigest(),
     }
+
+
+def data_name(source: str) -> str:
+    """The data's name to show to others: where a user's folders are is the user's matter."""
+    place = Path(source).expanduser()
+    return place.name if place.is_absolute() or place.is_dir() else source
 
 
 def _listing(split: Split) -> bytes:

@@ -50,16 +50,14 @@ def push(
 
 def _measured(workdir: Path) -> kres.Measured | None:
     """What a run's record says of the model's accuracy; None while the run goes on."""
-    from kres.training.workdir import read_run
+    from kres.training.workdir import data_name, read_run
 
     run = read_run(workdir)
     result = run.get("result")
     if result is None:
         return None
-    source = run["settings"]["data"]["source"]
-    place = Path(source).expanduser()
     return kres.Measured(
-        data=place.name if place.is_absolute() or place.is_dir() else source,  # where folders are is the user's matter
+        data=data_name(run["settings"]["data"]["source"]),
         accuracy=result["accuracy"],
         n_images=result["n_images"],
         recipe=run["settings"]["recipe"]["name"],

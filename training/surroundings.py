@@ -1,5 +1,6 @@
 """What a run ran on and was started by, as its `run.json` keeps it: facts that may be shown with the model."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -38,8 +39,8 @@ def command_line() -> list[str] | None:
     """The words by which the `kres` command was called; None in a program that uses kres."""
     if "kres_command" not in sys.modules:  # what the installed script imports, and nothing else does
         return None
-    home = str(Path.home())
-    return ["kres", *(word.replace(home, "~") if home != "/" else word for word in sys.argv[1:])]
+    home = re.escape(str(Path.home())) + r"(?=/|$)"
+    return ["kres", *(re.sub(home, "~", word) for word in sys.argv[1:])]
 
 
 def git_revision(folder: Path | None = None) -> dict[str, Any] | None:

@@ -13,13 +13,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kres.cli.app import app
-from kres.training.workdir import FAILED, INTERRUPTED, RUNNING
+from kres.training.workdir import FAILED, INTERRUPTED, RUNNING, STATES
 from tests.support import skip_or_fail
 from tests.training.test_runs import make_run
 
 
-def runs(*arguments: object) -> Any:
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["runs", *map(str, arguments)])
+def runs(*arguments: object, colours: bool = False) -> Any:
+    terminal = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "NO_COLOR": None} if colours else {"FORCE_COLOR": None}
+    return CliRunner(env={"COLUMNS": "200", **terminal}).invoke(app, ["runs", *map(str, arguments)])
 
 
 @pytest.fixture
@@ -45,6 +46,14 @@ def test_the_tables(folder: Path) -> None:
         ["new", "small", "digits", "optimizer.kind", "sgd"],
         ["plain", "small", "digits", "optimizer.kind", "sgd"],
     ]
+
+
+def test_states_have_colours(tmp_path: Path) -> None:
+    for state in STATES:
+        make_run(tmp_path / state, state=state)
+    shown = runs(tmp_path, colours=True).stdout
+    for state, code in zip(STATES, (36, 33, 31, 32), strict=True):  # cyan, yellow, red, green
+        assert f"\x1b[{code}m{state}" in shown
 
 
 def test_json_has_what_differs(folder: Path) -> None:

@@ -63,8 +63,10 @@ def test_the_command_line_is_the_commands_alone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delitem(sys.modules, "kres_command", raising=False)
     assert command_line() is None
     monkeypatch.setitem(sys.modules, "kres_command", surroundings)
-    monkeypatch.setattr(sys, "argv", ["/x/bin/kres", "train", "--data", f"{Path.home()}/photos", "--seed", "1"])
-    assert command_line() == ["kres", "train", "--data", "~/photos", "--seed", "1"]
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/ada"))
+    words = ["train", "--data", "/home/ada/photos", "--workdir=/home/ada", "--set", "a=/home/adam"]
+    monkeypatch.setattr(sys, "argv", ["/x/bin/kres", *words])
+    assert command_line() == ["kres", "train", "--data", "~/photos", "--workdir=~", "--set", "a=/home/adam"]
 
 
 def test_devices_of_a_strategy() -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import tensorflow as tf
 
 from kres.training.data import Source, training_batches
+from kres.training.display import Display
 from kres.training.evaluation import Evaluation, Evaluator
-from kres.training.logs import Display, LogRow, RunLog
+from kres.training.logs import LogRow, RunLog
 from kres.training.models import make_teacher
 from kres.training.objective import make_objective
 from kres.training.plan import Phase, Plan

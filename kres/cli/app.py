@@ -21,6 +21,7 @@ from kres.cli.export_weights import export_weights
 from kres.cli.info import info
 from kres.cli.predict import predict
 from kres.cli.push import push
+from kres.cli.runs import runs
 from kres.cli.train import train
 from kres.cli.verify import verify
 
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "info": info,
     "train": train,
+    "runs": runs,
     "eval": evaluate,
     "predict": predict,
     "export": export,

@@ -16,6 +16,7 @@ from kres.training.evaluation import Evaluation, Evaluator
 from kres.training.logs import Display, LogRow, RunLog
 from kres.training.models import build_model, build_optimizer, preprocess_of
 from kres.training.recipes import Recipe
+from kres.training.settings import Augmentation, Images
 from kres.training.signals import Interrupted, StopRequest
 from kres.training.step import Sums, make_train_step
 
@@ -89,15 +90,22 @@ class Loop:
 
     def _batches(self) -> Any:
         recipe = self.recipe
+        shown: dict[str, Any] = {
+            name: getattr(self.preprocess, name) for name in ("crop", "mean", "std", "interpolation")
+        }
+        images = Images(train_size_px=recipe.image_size_px, test_size_px=recipe.image_size_px, **shown)
+        augmentation = Augmentation(
+            crop="pad" if recipe.padding_px else "none", padding_px=recipe.padding_px, flip=recipe.flip
+        )
         dataset = training_batches(
             self.source,
-            self.preprocess,
+            images,
+            augmentation,
+            size_px=recipe.image_size_px,
             batch_size=recipe.batch_size,
             steps=range(self.step, recipe.steps),
             seed=self.seed,
-            padding=recipe.padding_px,
-            flip=recipe.flip,
-        )
+        ).map(lambda images, labels, _: (images, labels))
         return self.strategy.experimental_distribute_dataset(dataset)
 
     def _train_step(self, element_spec: Any) -> Any:

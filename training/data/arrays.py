@@ -20,10 +20,10 @@ def npz(path: Path) -> Source:
     (n, 1) integers from 0. Raises ValueError for anything else, and for arrays of Python objects, which could run code.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             found = {key: stored[key] for key in stored.files if key in KEYS}
             others = sorted({*stored.files} - {*KEYS})
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"an .npz file of plain arrays is needed. Received: {path} ({error})") from error
     if not found.keys() >= set(KEYS[:2]) or ("x_test" in found) != ("y_test" in found):
         names = ", ".join([*found, *others]) or "nothing"

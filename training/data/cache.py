@@ -67,12 +67,12 @@ def _path(kind: str, files: Sequence[str], question: str) -> Path:
 
 def _read(path: Path, identity: str) -> Arrays | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         return arrays if arrays.pop("identity").item() == identity else None
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         logger.warning("%s is damaged and will be made anew: %s", path, error)
         return None
 

@@ -144,12 +144,14 @@ def _records(file: str) -> Iterator[tuple[int, bytes]]:
             while True:
                 try:
                     record, after = reader.read(offset)  # checks the record's sum, too
-                except IndexError:  # the end
-                    return
+                except IndexError:  # the end, or a few bytes before it, which TensorFlow overlooks
+                    break
                 yield offset + HEADER_BYTES, record
                 offset = after
     except tf.errors.OpError as error:
         raise ValueError(f"a missing or damaged TFRecord file: {error.message}. Received: {file}") from error
+    if offset != os.path.getsize(file):
+        raise ValueError(f"a missing or damaged TFRecord file: truncated record at {offset}. Received: {file}")
 
 
 def _features(record: bytes) -> Any:

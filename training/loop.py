@@ -9,20 +9,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
+from kres.training.averaging import reestimate_norms
 from kres.training.data import Source, training_batches
 from kres.training.display import Display
+from kres.training.distribution import any_worker, place
 from kres.training.evaluation import Evaluation, Evaluator
+from kres.training.gradient_norms import stages_of
 from kres.training.logs import LogRow, RunLog
-from kres.training.models import make_teacher
+from kres.training.models import with_softmax
 from kres.training.objective import make_objective
 from kres.training.plan import Phase, Plan
+from kres.training.settings import Augmentation
 from kres.training.signals import Interrupted, StopRequest
 from kres.training.state import State
-from kres.training.step import make_train_step
+from kres.training.step import Totals, make_train_step
+from kres.training.teachers import make_teacher
+from kres.training.timing import Waited
 
 logger = logging.getLogger(__name__)
+
+AGREE_EVERY_STEPS = 10
+"""How often several workers ask one another whether somebody was told to stop."""
+SAMPLES = 8
+"""Training images that TensorBoard shows."""
 
 
 class NotFinite(FloatingPointError):
@@ -41,62 +54,52 @@ class Loop:
         self.workdir = workdir
         self.seed = seed
         self.strategy = strategy
+        self.place = place(strategy)
         with strategy.scope():
             self.state = State(plan, classes=source.classes)
-            self.checkpoints = self.state.checkpoints(workdir, plan.recipe)
+            teacher = make_teacher(plan.recipe.loss.teacher, classes=source.classes)
+            self.checkpoints = self.state.checkpoints(workdir, plan.recipe, chief=self.place.is_chief)
             restored = self.checkpoints.restore() or {"step": 0, "seconds": 0.0}
-        self.objective = make_objective(
-            plan.recipe,
-            self.state.model,
-            classes=source.classes,
-            teacher=make_teacher(plan.recipe.loss.teacher, classes=source.classes),
-        )
-        self.evaluator = Evaluator(self.state.model, source, strategy=strategy)
+        self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
+        self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)
+        self._stages = stages_of(self.state.model.trainable_variables)
         self.step: int = restored["step"]
         self.seconds: float = restored["seconds"]
         """Time spent in training steps, over all processes that worked on the run."""
 
     def run(self, stop: StopRequest) -> Evaluation:
         """Train to the last step and evaluate; raises Interrupted, NotFinite and CheckpointError as `fit` says."""
-        steps = self.plan.steps
+        plan, chief = self.plan, self.place.is_chief
         logger.info(
             "%s on %s: %d steps of %d images on %d device(s), from step %d",
             self.recipe.name,
             self.source.name,
-            steps,
+            plan.steps,
             self.recipe.batch_size,
-            self.strategy.num_replicas_in_sync,
+            self.place.replicas,
             self.step,
         )
-        evaluation = None
-        with closing(RunLog(self.workdir, step=self.step)) as log, Display(steps, done=self.step) as display:
-            self._read_at, self._clock, self._waited = self.step, time.monotonic(), 0.0
-            for phase in self.plan.phases:
+        display = Display(plan.steps, done=self.step, evaluate_every=plan.evaluate_every_steps, chief=chief)
+        with closing(RunLog(self.workdir, step=self.step, chief=chief)) as self._log, display as self._display:
+            evaluation = None
+            for phase in plan.phases:
                 for train_step, batch in self._steps(phase):
                     train_step(*batch)
                     self.step += 1
-                    evaluates = self._due(self.plan.evaluate_every_steps)
-                    saves = self._due(self.recipe.watch.checkpoint_every_steps)
-                    stops = stop.received is not None
-                    if evaluates or saves or stops or self._due(self.recipe.watch.log_every_steps):
-                        row = self._read_out()
-                        if evaluates:
-                            evaluation = self.evaluate()
-                            row = replace(row, test_accuracy=evaluation.accuracy)
-                        log.add(row)
-                        display.show(row)
-                    if saves or stops:
-                        self._save()
-                    if stops and self.step < steps:
-                        raise self._interrupted(stop)
-                    if evaluates or saves:
-                        self._clock = time.monotonic()
-        return evaluation or self.evaluate()  # nothing was left to train when a run was killed after its last step
+                    evaluation = self._after_step(stop)
+            return evaluation or self.evaluate()  # nothing was left to train when a run was killed after its last step
 
     def evaluate(self) -> Evaluation:
         """The weights as they would be kept now, on the test images."""
         with self.state.averaged():
-            return self.evaluator()
+            if self.step == self.plan.steps and self.recipe.averaging.reestimate_images:
+                reestimate_norms(self.state.model, self._plain_inputs(self.recipe.averaging.reestimate_images))
+            return self.evaluator(self._display.evaluating)
+
+    def final_model(self) -> keras.Model:
+        """The trained network, which ends in probabilities."""
+        with self.state.averaged():
+            return with_softmax(self.state.model, self.recipe)
 
     def _steps(self, phase: Phase) -> Iterator[tuple[Callable[..., None], Any]]:
         """The step function and the batch of each step of `phase` that is still to do."""
@@ -105,16 +108,36 @@ class Loop:
             return
         batches = self._batches(todo, size_px=phase.size_px)
         train_step = self._train_step(batches.element_spec)
-        iterator = iter(batches)
-        for _ in todo:
-            before = time.monotonic()
-            batch = next(iterator)
-            self._waited += time.monotonic() - before
+        self._input = Waited(batches)
+        self._read_at, self._clock = self.step, time.monotonic()
+        for batch in self._input:
+            if self.step == 0:
+                self._log.images(0, self.strategy.experimental_local_results(batch[0])[0].numpy()[:SAMPLES])
             yield train_step, batch
+
+    def _after_step(self, stop: StopRequest) -> Evaluation | None:
+        """What falls due after a step: a readout, an evaluation (which is returned), a checkpoint, the end."""
+        evaluation = None
+        evaluates = self._due(self.plan.evaluate_every_steps)
+        saves = self._due(self.recipe.watch.checkpoint_every_steps)
+        stops = self._told_to_stop(stop)
+        if evaluates or saves or stops or self._due(self.recipe.watch.log_every_steps) or self._phase_ends():
+            row, norms = self._read_out()
+            if evaluates:
+                evaluation = self.evaluate()
+                row = replace(row, test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
+            self._log.add(row, norms)
+            self._display.show(row)
+        if saves or stops:
+            self._save(evaluation)
+        if stops and self.step < self.plan.steps:
+            raise self._interrupted(stops)
+        if evaluates or saves:
+            self._clock = time.monotonic()
+        return evaluation
 
     def _batches(self, steps: range, *, size_px: int) -> Any:
         def of(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            local = self.strategy.num_replicas_in_sync // context.num_input_pipelines
             return training_batches(
                 self.source,
                 self.recipe.images,
@@ -123,12 +146,26 @@ class Loop:
                 batch_size=self.recipe.batch_size,
                 steps=steps,
                 seed=self.seed,
-                replicas=self.strategy.num_replicas_in_sync,
-                first_replica=context.input_pipeline_id * local,
-                local_replicas=local,
+                replicas=self.place.replicas,
+                first_replica=self.place.first_replica,
+                local_replicas=self.place.local_replicas,
             )
 
         return self.strategy.distribute_datasets_from_function(of)
+
+    def _plain_inputs(self, count: int) -> Iterator[tf.Tensor]:
+        """`count` training images or a few more, as evaluation sees its own, in shuffled batches of inputs."""
+        batch_size, preprocess = self.recipe.batch_size, self.state.model.preprocess
+        batches = training_batches(
+            self.source,
+            self.recipe.images,
+            Augmentation(crop="none", flip=False),
+            size_px=self.recipe.images.test_size_px,
+            batch_size=batch_size,
+            steps=range(-(-count // batch_size)),
+            seed=self.seed,
+        )
+        return (preprocess(images) for images, *_ in batches)
 
     def _train_step(self, element_spec: Any) -> Callable[..., None]:
         optimizer = self.recipe.optimizer
@@ -148,9 +185,19 @@ class Loop:
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.plan.steps
 
-    def _read_out(self) -> LogRow:
-        batch_size = self.recipe.batch_size
-        steps = self.step - self._read_at
+    def _phase_ends(self) -> bool:
+        return any(self.step == phase.steps.stop for phase in self.plan.phases)
+
+    def _told_to_stop(self, stop: StopRequest) -> int:
+        """The signal that this worker or, asked now and then, any of them received; 0 for none."""
+        received = stop.received or 0
+        if self.place.workers == 1:
+            return received
+        return any_worker(received, self.strategy) if self._due(AGREE_EVERY_STEPS) else 0
+
+    def _read_out(self) -> tuple[LogRow, dict[str, float]]:
+        """The row of the steps since the last one, and the norm of each stage's gradient (root mean square of steps)."""
+        batch_size, steps = self.recipe.batch_size, self.step - self._read_at
         totals = self.state.sums.read(self.strategy)
         now = time.monotonic()
         elapsed, self._clock = now - self._clock, now
@@ -159,16 +206,23 @@ class Loop:
             bad = self._read_at + totals.finite_steps + 1
             raise NotFinite(f"the loss of step {bad} is not finite. {self.checkpoints.describe_last_good()}")
         self._read_at = self.step
-        return LogRow(
+        row = LogRow(
             step=self.step,
             epoch=self.step / self.plan.steps_per_epoch,
-            learning_rate=float(self.state.optimizer.schedule(self.step - 1)),
+            learning_rate=float(self.state.schedule(self.step - 1)),
             loss=totals.loss / steps,
             accuracy=totals.correct / (steps * batch_size),
             images_per_second=steps * batch_size / elapsed,
+            input_wait=min(self._input.read() / elapsed, 1.0),
+            seconds=self.seconds,
         )
+        return row, self._norms(totals, steps)
 
-    def _save(self) -> None:
+    def _norms(self, totals: Totals, steps: int) -> dict[str, float]:
+        squares = totals.gradient_squares / steps
+        return {stage: float(np.sqrt(squares[places].sum())) for stage, places in self._stages.items()}
+
+    def _save(self, evaluation: Evaluation | None) -> None:
         # The update of the last step may have ruined the weights although its loss was finite.
         for variable in self.state.model.trainable_variables:
             if not tf.reduce_all(tf.math.is_finite(variable.value)):
@@ -177,10 +231,9 @@ class Loop:
                 )
         self.checkpoints.save(self.step, {"seconds": self.seconds})
 
-    def _interrupted(self, stop: StopRequest) -> Interrupted:
-        assert stop.received is not None
-        name = signal.Signals(stop.received).name
+    def _interrupted(self, received: int) -> Interrupted:
+        name = signal.Signals(received).name
         return Interrupted(
             f"{name}: stopped after step {self.step} of {self.plan.steps}; the checkpoint is written.",
-            signal_number=stop.received,
+            signal_number=received,
         )

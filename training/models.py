@@ -1,6 +1,6 @@
 """The networks of a recipe, and the trained one of a workdir."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import keras
 
@@ -8,7 +8,6 @@ import kres
 from kres.preprocessing import Preprocess
 from kres.training.settings import Images, Network, Recipe
 from kres.training.settings.networks import network_spec
-from kres.training.workdir import MODEL, RUN, read_run
 
 
 def preprocess_of(images: Images) -> Preprocess:
@@ -42,8 +41,8 @@ def build_model(
         preprocess=preprocess,
         dtype=network.dtype,
     )
-    if network.frozen_stages:
-        kres.freeze(model, network.frozen_stages)
+    if network.frozen_until is not None:
+        kres.freeze(model, network.frozen_until)
     return model
 
 
@@ -57,9 +56,7 @@ def training_model(recipe: Recipe, *, classes: int) -> keras.Model:
 
 def with_softmax(model: keras.Model, recipe: Recipe) -> keras.Model:
     """A float32 copy of a trained model of logits that ends in probabilities, at the size of evaluation."""
-    from dataclasses import replace
-
-    network = replace(recipe.network, weights=None)
+    network = replace(recipe.network, weights=None, dtype="float32")
     size = recipe.images.test_size_px
     final = build_model(
         network, model.preprocess, classes=model.output_shape[-1], activation="softmax", size_px=size

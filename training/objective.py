@@ -28,7 +28,9 @@ def make_objective(
     loss, preprocess = make_loss(recipe.loss), model.preprocess
 
     def objective(images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels, targets = augment_batch(images, labels, draws, augmentation=recipe.augmentation, classes=classes)
+        pixels, targets = augment_batch(
+            images, labels, draws, augmentation=recipe.augmentation, classes=classes, mean=preprocess.mean
+        )
         logits = tf.cast(model(preprocess(pixels), training=True), tf.float32)
         losses = loss(targets, logits)
         if teacher is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kres.training.averaging import MovingAverage
+from kres.training.averaging import make_average
 from kres.training.checkpoints import Checkpoints
 from kres.training.models import training_model
 from kres.training.optimisation import make_optimizer, make_schedule
@@ -26,8 +26,7 @@ class State:
         recipe = plan.recipe
         self.model: keras.Model = training_model(recipe, classes=classes)
         self.optimizer = build_optimizer(plan, self.model.trainable_variables)
-        decay, every = recipe.averaging.ema_decay, recipe.averaging.ema_every_steps
-        self.average = MovingAverage(self.model, decay=decay, every=every) if decay else None
+        self.average = make_average(recipe.averaging, self.model, warmup_steps=plan.warmup_steps)
         self.sums = Sums(self.model.trainable_variables)
         self.tracked = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer, average=self.average)
 
@@ -46,6 +45,6 @@ def build_optimizer(plan: Plan, variables: list[keras.Variable]) -> Any:
     schedule = make_schedule(
         recipe.schedule, steps=plan.steps, steps_per_unit=plan.steps_per_unit, batch_size=recipe.batch_size
     )
-    optimizer = make_optimizer(recipe.optimizer, schedule)
+    optimizer = make_optimizer(recipe.optimizer, schedule, dtype=recipe.network.dtype)
     optimizer.build(variables)
     return optimizer

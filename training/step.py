@@ -101,7 +101,7 @@ def make_train_step(
 
     def replica_step(*batch: tf.Tensor) -> None:
         gradients, loss, correct = accumulated(gradients_of, batch, parts=accumulate)
-        gradients = reduced(gradients)
+        gradients = reduced(gradients, optimizer)
         sums.add(loss, correct, gradients)
         apply(optimizer, clipped(gradients, clip_norm), weights)
         if average is not None:

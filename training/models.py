@@ -8,7 +8,7 @@ import tensorflow as tf
 import kres
 from kres.preprocessing import Preprocess
 from kres.training.checkpoints import CheckpointError, Checkpoints
-from kres.training.optimisation import SGD, WarmupStepDecay
+from kres.training.optimisation import SGD, RateSchedule
 from kres.training.recipes import Recipe
 from kres.training.workdir import MODEL, RUN, read_run
 
@@ -39,14 +39,16 @@ def build_model(recipe: Recipe, *, classes: int, activation: str | None) -> kera
 
 def build_optimizer(recipe: Recipe, variables: list[keras.Variable]) -> SGD:
     """The optimizer of `recipe` with its variables made: made inside the traced step they cost a second trace."""
-    schedule = WarmupStepDecay(
+    schedule = RateSchedule(
+        "step",
         recipe.learning_rate,
-        warmup_steps=recipe.warmup_steps,
+        steps=recipe.steps,
+        warmup_steps=min(recipe.warmup_steps, recipe.steps - 1),
         warmup_learning_rate=recipe.warmup_learning_rate,
         decay_at_steps=recipe.decay_at_steps,
         decay_factor=recipe.decay_factor,
     )
-    optimizer = SGD(schedule, momentum=recipe.momentum, l2=recipe.weight_decay)
+    optimizer = SGD(schedule, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     optimizer.build(variables)
     return optimizer
 

@@ -1,7 +1,6 @@
 """Progress on standard error: a bar on a terminal, else a log line every half a minute."""
 
 import logging
-import math
 import time
 from collections.abc import Iterable
 from datetime import timedelta
@@ -12,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from kres.training.logs import LogRow
+from kres.training.timing import Pace
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +20,6 @@ SHORT_SECONDS = 2.0
 """What takes no longer needs no progress of its own."""
 INPUT_BOUND = 0.2
 """Share of the time waiting from which a run is called input-bound: without it, it would be 1.25 times as fast."""
-_NEWEST = 0.3
-"""Weight of the newest pace in the smoothed one."""
 
 
 def bound(row: LogRow) -> str | None:
@@ -29,44 +27,6 @@ def bound(row: LogRow) -> str | None:
     if row.input_wait is None:
         return None
     return "input-bound" if row.input_wait > INPUT_BOUND else "compute-bound"
-
-
-class Pace:
-    """How long steps and evaluations take here, and so how long the rest of a run will.
-
-    The time before the first readout does not count: it holds the building of the graph.
-    """
-
-    def __init__(self, total: int, *, evaluate_every: float | None) -> None:
-        self._total = total
-        self._every = evaluate_every
-        self._step: int | None = None
-        self._clock = 0.0
-        self._evaluating = 0.0
-        self._step_seconds: float | None = None
-        self._evaluation_seconds = 0.0
-
-    def evaluated(self, seconds: float) -> None:
-        """Note an evaluation since the last readout."""
-        self._evaluating += seconds
-        self._evaluation_seconds = seconds
-
-    def read_out(self, step: int, now: float) -> None:
-        """Note a readout after `step`, at `now` seconds."""
-        if self._step is not None and step > self._step:
-            newest = max(now - self._clock - self._evaluating, 0.0) / (step - self._step)
-            last = newest if self._step_seconds is None else self._step_seconds
-            self._step_seconds = last + _NEWEST * (newest - last)
-        self._step, self._clock, self._evaluating = step, now, 0.0
-
-    def seconds_left(self) -> float | None:
-        """Time to the end of the run, its evaluations included; None where no pace is known yet."""
-        if self._step is None or self._step_seconds is None:
-            return None
-        evaluations = 0
-        if self._every is not None and self._step < self._total:  # at its multiples, and after the last step
-            evaluations = math.ceil(self._total / self._every) - math.floor(self._step / self._every)
-        return (self._total - self._step) * self._step_seconds + evaluations * self._evaluation_seconds
 
 
 class _Bar(Progress):

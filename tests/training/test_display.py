@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from kres.training import display as module
-from kres.training.display import INPUT_BOUND, QUIET_SECONDS, SHORT_SECONDS, Display, Pace, bound
+from kres.training.display import INPUT_BOUND, QUIET_SECONDS, SHORT_SECONDS, Display, bound
 from kres.training.logs import LogRow
 
 
@@ -144,41 +144,6 @@ def test_what_a_run_is_bound_by():
     assert [bound(_row(1, input_wait=wait)) for wait in (None, 0.0, INPUT_BOUND, 0.21, 1.0)] == [
         None, "compute-bound", "compute-bound", "input-bound", "input-bound"
     ]  # fmt: skip
-
-
-def test_the_time_left_counts_steps_and_evaluations():
-    """0.5 s a step and 30 s an evaluation, which come after steps 40, 80, 120, ... and the last, 250."""
-    pace = Pace(250, evaluate_every=40)
-    pace.read_out(20, 100.0)  # 100 s so far, most of them the building of the graph
-    assert pace.seconds_left() is None
-    pace.evaluated(30.0)
-    pace.read_out(40, 140.0)
-    assert pace.seconds_left() == pytest.approx(210 * 0.5 + 6 * 30)
-    pace.read_out(60, 150.0)
-    assert pace.seconds_left() == pytest.approx(190 * 0.5 + 6 * 30)
-    pace.evaluated(30.0)
-    pace.read_out(240, 270.0)
-    assert pace.seconds_left() == pytest.approx(10 * 0.5 + 30)
-    pace.evaluated(30.0)
-    pace.read_out(250, 305.0)
-    assert pace.seconds_left() == 0
-
-
-def test_the_last_evaluation_is_not_counted_twice():
-    pace = Pace(200, evaluate_every=100)
-    pace.read_out(50, 0.0)
-    pace.evaluated(10.0)
-    pace.read_out(100, 60.0)
-    assert pace.seconds_left() == pytest.approx(100 * 1.0 + 10)
-
-
-def test_the_pace_follows_the_newest_steps():
-    pace = Pace(10_000, evaluate_every=None)
-    for number in range(20):  # 1 s a step, then 3 s: larger images
-        pace.read_out(number * 10, number * 10.0)
-    for number in range(20):
-        pace.read_out(200 + number * 10, 220 + number * 30.0)
-    assert pace.seconds_left() == pytest.approx((10_000 - 390) * 3.0, rel=1e-2)
 
 
 def test_a_bar_on_a_dumb_terminal_would_be_garbage(caplog, monkeypatch):

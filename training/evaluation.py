@@ -12,7 +12,7 @@ import tensorflow as tf
 import kres
 from kres.training.data import Source, load
 from kres.training.data.evaluation import evaluation_batches
-from kres.training.distribution import Place, place, sum_over_workers
+from kres.training.distribution import place, sum_over_workers
 from kres.training.step import without_graph_passes
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -82,6 +82,7 @@ class Evaluator:
         self._strategy = strategy or tf.distribute.get_strategy()
         self._place = place(self._strategy)
         self._logits = logits
+        self._batch_size = batch_size
         preprocess = kres.preprocess(model)
 
         def shards(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -98,7 +99,9 @@ class Evaluator:
 
         def replica_answers(images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scores = tf.cast(model(preprocess(images), training=False), tf.float32)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores) if logits else tf.zeros_like(weights)
+            losses = (
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scores) if logits else tf.zeros_like(weights)
+            )
             return tf.argmax(scores, axis=-1), losses
 
         @tf.function(input_signature=list(self._batches.element_spec), autograph=False)
@@ -107,11 +110,16 @@ class Evaluator:
 
         self._answers = without_graph_passes(answers, model)
 
-    def __call__(self) -> Evaluation:
-        """Evaluate the model as it stands."""
+    def __call__(self, progress: Callable[[int, int], None] = lambda done, total: None) -> Evaluation:
+        """Evaluate the model as it stands; `progress` hears how many of the images are done, first 0 and last all."""
         here, count = self._place, len(self._split)
         share = -(-count // here.replicas)
-        found = [self._local(self._answers(*batch)) for batch in self._batches]
+        progress(0, count)
+        found = []
+        for number, batch in enumerate(self._batches, 1):
+            found.append(self._local(self._answers(*batch)))
+            progress(min(number * self._batch_size * here.replicas, count - 1), count)
+        progress(count, count)
         # One row a replica, each the run of neighbours that it answered, filled up behind.
         rows = np.zeros((2, here.replicas, share))
         for replica in range(here.local_replicas):

@@ -63,6 +63,7 @@ class Loop:
         self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
         self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)
         self._stages = stages_of(self.state.model.trainable_variables)
+        self.best_score = self.checkpoints.best_score()
         self.step: int = restored["step"]
         self.seconds: float = restored["seconds"]
         """Time spent in training steps, over all processes that worked on the run."""
@@ -128,8 +129,9 @@ class Loop:
                 row = replace(row, test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
             self._log.add(row, norms)
             self._display.show(row)
-        if saves or stops:
-            self._save(evaluation)
+        score = None if evaluation is None else self._score(evaluation)
+        if saves or stops or (score is not None and score > self.best_score):
+            self._save(score)
         if stops and self.step < self.plan.steps:
             raise self._interrupted(stops)
         if evaluates or saves:
@@ -196,7 +198,7 @@ class Loop:
         return any_worker(received, self.strategy) if self._due(AGREE_EVERY_STEPS) else 0
 
     def _read_out(self) -> tuple[LogRow, dict[str, float]]:
-        """The row of the steps since the last one, and the norm of each stage's gradient (root mean square of steps)."""
+        """The row of the steps since the last one, and each stage's gradient norm: a root mean square over them."""
         batch_size, steps = self.recipe.batch_size, self.step - self._read_at
         totals = self.state.sums.read(self.strategy)
         now = time.monotonic()
@@ -222,14 +224,23 @@ class Loop:
         squares = totals.gradient_squares / steps
         return {stage: float(np.sqrt(squares[places].sum())) for stage, places in self._stages.items()}
 
-    def _save(self, evaluation: Evaluation | None) -> None:
+    def _score(self, evaluation: Evaluation) -> float:
+        """What the best checkpoint has most of."""
+        if self.recipe.watch.best_by == "loss":
+            assert evaluation.loss is not None
+            return -evaluation.loss
+        return evaluation.accuracy
+
+    def _save(self, score: float | None) -> None:
         # The update of the last step may have ruined the weights although its loss was finite.
         for variable in self.state.model.trainable_variables:
             if not tf.reduce_all(tf.math.is_finite(variable.value)):
                 raise NotFinite(
                     f"{variable.path} is not finite after step {self.step}. {self.checkpoints.describe_last_good()}"
                 )
-        self.checkpoints.save(self.step, {"seconds": self.seconds})
+        self.checkpoints.save(self.step, {"seconds": self.seconds}, score=score)
+        if score is not None:
+            self.best_score = max(self.best_score, score)
 
     def _interrupted(self, received: int) -> Interrupted:
         name = signal.Signals(received).name

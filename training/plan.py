@@ -19,6 +19,7 @@ class Plan:
 
     recipe: Recipe
     steps: int
+    warmup_steps: int
     steps_per_unit: float
     steps_per_epoch: float
     evaluate_every_steps: int
@@ -32,7 +33,11 @@ def plan(recipe: Recipe, train_images: int) -> Plan:
     sizes = (*recipe.images.progressive_px, recipe.images.train_size_px)
     bounds = [round(i * steps / len(sizes)) for i in range(len(sizes) + 1)]
     return Plan(
-        recipe=recipe, steps=steps, steps_per_unit=per_unit, steps_per_epoch=steps_per_epoch,
+        recipe=recipe,
+        steps=steps,
+        warmup_steps=round(recipe.schedule.warmup * per_unit),
+        steps_per_unit=per_unit,
+        steps_per_epoch=steps_per_epoch,
         evaluate_every_steps=max(round(recipe.watch.evaluate_every * per_unit), 1),
         phases=tuple(Phase(steps=range(a, b), size_px=s) for a, b, s in zip(bounds, bounds[1:], sizes)),
     )

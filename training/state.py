@@ -25,26 +25,22 @@ class State:
     def __init__(self, plan: Plan, *, classes: int) -> None:
         recipe = plan.recipe
         self.model: keras.Model = training_model(recipe, classes=classes)
-        self.optimizer = build_optimizer(plan, self.model.trainable_variables)
+        self.schedule = make_schedule(
+            recipe.schedule, steps=plan.steps, steps_per_unit=plan.steps_per_unit, batch_size=recipe.batch_size
+        )
+        self.optimizer = make_optimizer(recipe.optimizer, self.schedule, dtype=recipe.network.dtype)
+        # Made inside the traced step, its variables would cost a second trace.
+        self.optimizer.build(self.model.trainable_variables)
         self.average = make_average(recipe.averaging, self.model, warmup_steps=plan.warmup_steps)
         self.sums = Sums(self.model.trainable_variables)
-        self.tracked = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer, average=self.average)
+        kept = {"model": self.model, "optimizer": self.optimizer, "average": self.average}
+        self.tracked = tf.train.Checkpoint(**{name: part for name, part in kept.items() if part is not None})
 
-    def checkpoints(self, workdir: Path, recipe: Recipe) -> Checkpoints:
+    def checkpoints(self, workdir: Path, recipe: Recipe, *, chief: bool = True) -> Checkpoints:
         """Those of a run in `workdir`."""
-        return Checkpoints(workdir / "checkpoints", self.tracked, keep=recipe.watch.keep_checkpoints)
+        folder, keep = workdir / "checkpoints", recipe.watch.keep_checkpoints
+        return Checkpoints(folder, self.tracked, keep=keep, chief=chief)
 
     def averaged(self) -> AbstractContextManager[Any]:
         """Within it the model has the weights that are evaluated and kept: the moving average's where there is one."""
         return self.average.applied() if self.average is not None else nullcontext()
-
-
-def build_optimizer(plan: Plan, variables: list[keras.Variable]) -> Any:
-    """The optimizer of a recipe with its variables made: made inside the traced step they cost a second trace."""
-    recipe = plan.recipe
-    schedule = make_schedule(
-        recipe.schedule, steps=plan.steps, steps_per_unit=plan.steps_per_unit, batch_size=recipe.batch_size
-    )
-    optimizer = make_optimizer(recipe.optimizer, schedule, dtype=recipe.network.dtype)
-    optimizer.build(variables)
-    return optimizer

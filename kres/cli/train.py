@@ -45,9 +45,7 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Squeeze the schedule to this many steps.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Squeeze the schedule to this many epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
-    strategy: Annotated[
-        str, typer.Option(help="auto, one, mirrored, multi_worker or tpu.")
-    ] = "auto",
+    strategy: Annotated[str, typer.Option(help="auto, one, mirrored, multi_worker or tpu.")] = "auto",
     devices: Annotated[int | None, typer.Option(help="How many GPUs (or, without one, logical CPUs).")] = None,
     on_corrupt: OnCorrupt = "fail",
     deterministic: Annotated[bool, typer.Option("--deterministic", help="Bit-for-bit repeatable on one CPU.")] = False,
@@ -109,7 +107,9 @@ def _chosen(
     from kres.training.settings.smoke import smoke as shrunk
 
     if name is None and data is None and not smoke:
-        raise ValueError("what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither")
+        raise ValueError(
+            "what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither"
+        )
     if steps is not None and epochs is not None:
         raise ValueError(f"a run has one length: --steps or --epochs. Received: steps={steps}, epochs={epochs:g}")
     chosen = recipe(name or RECIPE)

@@ -20,6 +20,7 @@ from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
 from kres.cli.export_weights import export_weights
 from kres.cli.info import info
+from kres.cli.launch import launch_
 from kres.cli.predict import predict
 from kres.cli.push import push
 from kres.cli.runs import runs
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify,
     "bench": bench,
     "compare": compare_,
+    "launch": launch_,
     "demo": demo,
 }
 

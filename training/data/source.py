@@ -14,6 +14,10 @@ Read = Callable[[tf.Tensor], tf.Tensor]
 CORRUPT_POLICIES = ("fail", "skip")
 SPLITS = ("train", "test", "all")
 
+JPEG_MAGIC = b"\xff\xd8\xff"
+EXACT_DCT = "INTEGER_ACCURATE"
+"""Gives PIL's pixels; TensorFlow's default is on average 0.7 grey levels darker, and no faster."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
@@ -173,7 +177,15 @@ def checked(source: Source, *, on_corrupt: str) -> Source:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """A JPEG, PNG, BMP or (first frame of a) GIF file's bytes () as an image (h, w, 3) uint8."""
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    image.set_shape((None, None, 3))
-    return image
+    """A JPEG, PNG, BMP or (first frame of a) GIF file's bytes () as an image (h, w, 3) uint8, with PIL's pixels."""
+    image = tf.cond(
+        is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method=EXACT_DCT),
+        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether a file's bytes () begin as a JPEG's do: () bool."""
+    return tf.strings.substr(encoded, 0, len(JPEG_MAGIC)) == JPEG_MAGIC

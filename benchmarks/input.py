@@ -21,6 +21,10 @@ TRAINING, EVALUATION = "training (random area 224, flip)", "evaluation (256, cen
 TARGETS = {TRAINING: {TORCHVISION: 4.0, PIL: 4.0, DECODE: 0.95}, EVALUATION: {TORCHVISION: 1.0, PIL: 1.0}}
 
 
+def _once(run: Callable[[], float]) -> list[float]:
+    return [run()]
+
+
 def main() -> None:
     options = arguments(__doc__)
     count, files, batch = (8, 8, 4) if options.toy else (1024, 256, 64)
@@ -42,7 +46,7 @@ def main() -> None:
         for name, runs in contestants.items():
             for run in runs.values():
                 run()  # starts workers, traces graphs, fills the cache of files
-            seconds = in_turns({who: lambda run=run: [run()] for who, run in runs.items()}, options.rounds)
+            seconds = in_turns({who: partial(_once, run) for who, run in runs.items()}, options.rounds)
             for rival, target in TARGETS[name].items():
                 title = f"{name}, {count} images, against {rival}"
                 if rival in seconds:

@@ -14,6 +14,7 @@ import kres
 from kres.cli.bench import bench
 from kres.cli.catalogue import list_
 from kres.cli.compare import compare_
+from kres.cli.data import app as data
 from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 for name, command in COMMANDS.items():
     app.command(name)(command)
+app.add_typer(data, name="data")
 
 
 def _show_version(wanted: bool) -> None:

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kres.training.data import load
-from kres.training.data.source import Source, Split, decode, hold_out, stratified_split, subset, without_corrupt
+from kres.training.data.source import Source, Split, decode, hold_out, stratified_split, subset
 
 
 def _split(labels, files=None):
@@ -72,31 +72,6 @@ def test_a_label_out_of_range_is_an_error(label):
 def test_an_empty_split_is_an_error():
     with pytest.raises(ValueError, match=r"has no test image"):
         Source(name="x", class_names=("a",), train=_split([0]), test=_split([], files=[b""]), flip_keeps_label=True)
-
-
-def test_corrupt_images_are_named_and_skipped():
-    whole = _png(7)
-    split = _split([0, 1, 0, 1], files=[whole, whole[: len(whole) // 2], whole, b"no image"])
-    readable, corrupt = without_corrupt(split, on_corrupt="skip")
-    assert corrupt == ("image1", "image3")
-    assert readable.names == ["image0", "image2"]
-    assert readable.labels.tolist() == [0, 0]
-
-
-def test_corrupt_images_are_fatal_when_asked():
-    split = _split([0, 1, 0], files=[_png(1), b"", _png(2)])
-    with pytest.raises(ValueError, match=r"1 of 3 images cannot be decoded: image1\..*Received: on_corrupt='fail'"):
-        without_corrupt(split, on_corrupt="fail")
-
-
-def test_nothing_but_corrupt_images_is_always_fatal():
-    with pytest.raises(ValueError, match=r"None is left"):
-        without_corrupt(_split([0], files=[b"no image"]), on_corrupt="skip")
-
-
-def test_unknown_policy_is_refused():
-    with pytest.raises(ValueError, match=r"Received: on_corrupt='ignore'"):
-        without_corrupt(_split([0]), on_corrupt="ignore")
 
 
 def test_all_is_both_splits_one_behind_the_other():

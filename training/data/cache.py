@@ -32,31 +32,32 @@ def cached(kind: str, files: Sequence[str], make: Callable[[], Arrays], *, quest
     `kind` names the entry and `question` is all else that the answer depends on. A cache that cannot be written costs
     a warning and the next pass; one that is damaged is made anew.
     """
-    before = _identity(files, question)
+    began = time.time_ns()
+    before = _state(files, question)
     if before is None:
         return make()
+    identity, changed = before
     path = _path(kind, files, question)
-    found = _read(path, before)
+    found = _read(path, identity)
     if found is not None:
         return found
-    began = time.time_ns()
     made = make()
-    settled = all(os.stat(file).st_mtime_ns < began - UNSETTLED_NS for file in files)
-    if settled and _identity(files, question) == before:
-        _write(path, before, made)
+    if changed < began - UNSETTLED_NS and _state(files, question) == before:
+        _write(path, identity, made)
     return made
 
 
-def _identity(files: Sequence[str], question: str) -> str | None:
-    """A digest of names, sizes and times of change; None without files, or when one cannot be looked at."""
-    digest = hashlib.sha256(question.encode())
+def _state(files: Sequence[str], question: str) -> tuple[str, int] | None:
+    """A digest of names, sizes and times of change, and the last of these; None when there is no file to look at."""
+    digest, changed = hashlib.sha256(question.encode()), 0
     for file in files:
         try:
             state = os.stat(file)
         except OSError:
             return None
         digest.update(f"\n{os.path.abspath(file)}\t{state.st_size}\t{state.st_mtime_ns}".encode())
-    return digest.hexdigest() if files else None
+        changed = max(changed, state.st_mtime_ns)
+    return (digest.hexdigest(), changed) if files else None
 
 
 def _path(kind: str, files: Sequence[str], question: str) -> Path:

@@ -6,15 +6,12 @@ import tensorflow as tf
 
 from kres.preprocessing import Preprocess
 from kres.training.augmentation import Numbers, Stream, boxes
-from kres.training.data.source import Split, decode
+from kres.training.data.source import EXACT_DCT, Split, decode, is_jpeg
 from kres.training.settings import Augmentation
 
 BoxOf = Callable[[tf.Tensor], tf.Tensor]
 """From an image's sides (height, width) int32 to a box (top, left, height, width) int32 within it."""
 
-JPEG_MAGIC = b"\xff\xd8\xff"
-EXACT_DCT = "INTEGER_ACCURATE"
-"""Gives PIL's pixels; TensorFlow's default is on average 0.7 grey levels darker, and no faster."""
 RATIOS = (1, 2, 4, 8)
 """By how much libjpeg reduces an image in the inverse cosine transform, in place of a resize afterwards."""
 
@@ -75,9 +72,10 @@ def decode_region(encoded: tf.Tensor, box_of: BoxOf, *, size: int) -> tf.Tensor:
     Of a JPEG no more is decoded than the box needs, and that at a half, a quarter or an eighth of its resolution where
     the box still has `size` pixels on each side then.
     """
-    is_jpeg = tf.strings.substr(encoded, 0, len(JPEG_MAGIC)) == JPEG_MAGIC
     region = tf.cond(
-        is_jpeg, lambda: _decode_jpeg_region(encoded, box_of, size=size), lambda: _cut(decode(encoded), box_of)
+        is_jpeg(encoded),
+        lambda: _decode_jpeg_region(encoded, box_of, size=size),
+        lambda: _cut(decode(encoded), box_of),
     )
     return tf.ensure_shape(region, (None, None, 3))
 

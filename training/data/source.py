@@ -12,6 +12,10 @@ SPLITS = ("train", "test", "all")
 TEST_NAMES = ("test", "val", "validation")
 """What a source may call its test split, the first of these that it has."""
 
+JPEG_MAGIC = b"\xff\xd8\xff"
+EXACT_DCT = "INTEGER_ACCURATE"
+"""Gives PIL's pixels; TensorFlow's default is on average 0.7 grey levels darker, and no faster."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
@@ -141,7 +145,15 @@ def hold_out(split: Split, *, test_share: float = 0.2) -> tuple[Split, Split]:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """A JPEG, PNG, BMP or (first frame of a) GIF file's bytes () as an image (h, w, 3) uint8."""
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    image.set_shape((None, None, 3))
-    return image
+    """A JPEG, PNG, BMP or (first frame of a) GIF file's bytes () as an image (h, w, 3) uint8, with PIL's pixels."""
+    image = tf.cond(
+        is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method=EXACT_DCT),
+        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether a file's bytes () begin as a JPEG's do: () bool."""
+    return tf.strings.substr(encoded, 0, len(JPEG_MAGIC)) == JPEG_MAGIC

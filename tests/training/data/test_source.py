@@ -1,9 +1,12 @@
+import io
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from kres.training.data import load
-from kres.training.data.source import Source, Split, hold_out, stratified_split, subset
+from kres.training.data.source import Source, Split, decode, hold_out, stratified_split, subset
 
 
 def _split(labels, files=None):
@@ -80,3 +83,23 @@ def test_all_is_both_splits_one_behind_the_other():
         np.testing.assert_array_equal(both.read(tf.constant(index, tf.int64)), part.read(tf.constant(place, tf.int64)))
         assert both.labels[index] == part.labels[place]
         assert both.names[index] == part.names[place]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "L"), ("BMP", "RGB")]
+)
+def test_decoding_gives_the_pixels_that_pil_gives(kind, mode):
+    noise = np.random.default_rng(0).normal(128, 40, (48, 57, 3)).clip(0, 255).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).convert(mode).save(out, kind)
+    found = decode(tf.constant(out.getvalue())).numpy().astype(int)
+    # Both decode JPEG with libjpeg-turbo, whose versions may round the odd pixel otherwise.
+    assert np.mean(found != np.asarray(Image.open(out).convert("RGB"))) < 0.001
+
+
+def test_a_cmyk_jpeg_is_read_as_rgb():
+    out = io.BytesIO()
+    Image.new("RGB", (16, 8), (200, 30, 60)).convert("CMYK").save(out, "JPEG", quality=98)
+    found = decode(tf.constant(out.getvalue())).numpy().astype(int)
+    assert found.shape == (8, 16, 3)
+    assert np.abs(found - (200, 30, 60)).max() <= 6

@@ -12,18 +12,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from kres.cli.catalogue import AsJson
+from kres.cli.verify import SOURCES
 
 if TYPE_CHECKING:
     from kres.training.data.inspection import Inspection, Spread
 
 app = typer.Typer(help="Look at the images that a run trains on.", no_args_is_help=True)
-DataSource = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
-        help="digits, an image folder, a folder of TFRecord files, a .csv or .npz file, a TFDS name or directory.",
-    ),
-]
+DataSource = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCES)]
 SHOWN_CLASSES = 40
 SHOWN_NAMES = 10
 

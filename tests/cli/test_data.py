@@ -31,6 +31,12 @@ def photos(tmp_path):
     return tmp_path
 
 
+def test_help_names_the_commands_and_the_sources():
+    assert "inspect" in invoke("--help").stdout
+    shown = " ".join(invoke("inspect", "--help").stdout.replace("│", " ").split())
+    assert "a folder of TFRecord files, a .csv or .npz file" in shown
+
+
 def test_inspect_tells_all_to_a_script():
     found = json.loads(invoke("inspect", "digits", "--json").stdout)
     assert sum(found["counts"]["train"]) == 1198

@@ -4,7 +4,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kres.training.data import load
-from kres.training.data.corrupt import UnreadableImage, name_corrupt, without_corrupt
+from kres.training.data.corrupt import UnreadableImage, corrupt_named, without_corrupt
 from tests.training.data.images import FAULTS, age, of_bytes, png
 
 
@@ -106,13 +106,16 @@ def test_files_written_just_now_are_not_trusted_to_stay(photos, decoded):
 def test_an_image_that_breaks_during_a_run_is_named(photos, damage, known):
     split = load(photos).train
     damage(photos / split.names[3])
-    with pytest.raises(tf.errors.OpError) as raised:
+    message = rf"1 image\(s\) could be read before this run and cannot be now: {split.names[3]}. Restore"
+    with (
+        pytest.raises(UnreadableImage, match=message),
+        corrupt_named(split, (lambda: [2, 3, 3, 4]) if known else None),
+    ):
         list(tf.data.Dataset.range(len(split)).map(split.read))
-    found = name_corrupt(split, raised.value, indices=[2, 3, 3, 4] if known else None)
-    assert isinstance(found, UnreadableImage)
-    assert f"1 image(s) could be read before this run and cannot be now: {split.names[3]}. Restore" in str(found)
 
 
 def test_an_error_that_no_image_explains_stays_what_it_is(photos):
     error = tf.errors.InvalidArgumentError(None, None, "something else")
-    assert name_corrupt(load(photos).train, error) is error
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised, corrupt_named(load(photos).train):
+        raise error
+    assert raised.value is error

@@ -4,14 +4,14 @@ import difflib
 import pkgutil
 from importlib import import_module
 
-from kres.training.recipes.base import Recipe
+from kres.training.settings import Recipe
 
-__all__ = ["Recipe", "list_recipes", "recipe"]
+__all__ = ["list_recipes", "recipe"]
 
 
 def list_recipes() -> list[str]:
     """Names of all recipes, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def recipe(name: str) -> Recipe:

@@ -146,6 +146,24 @@ def test_a_checkpoint_holds_the_scale_and_the_state(tmp_path):
         np.testing.assert_array_equal(found.numpy(), expected.numpy())
 
 
+def test_frozen_layers_stay_as_they_are():
+    model, batch = _network(), _batch()
+    model.layers[0].trainable = False
+    optimizer = make_optimizer(Optimizer(kind="lamb", weight_decay=0.1), 0.1)
+    weights = model.trainable_variables
+    optimizer.build(weights)
+    before = {weight.path: weight.numpy() for weight in model.weights}
+
+    @tf.function(autograph=False)
+    def step():
+        gradients, _, _ = accumulated(_compute(model), batch, parts=2)
+        apply(optimizer, clipped(reduced(gradients, optimizer), 1.0), weights)
+
+    step()
+    changed = {weight.path for weight in model.weights if not np.array_equal(weight.numpy(), before[weight.path])}
+    assert changed == {weight.path for weight in weights} and len(weights) == len(model.weights) - 2
+
+
 @pytest.mark.slow
 def test_two_replicas_clip_the_sum_and_update_once():
     # The norm of the sum is 5; half of it each would not be clipped at 2.5, nor would a sum taken twice be 5.
@@ -183,4 +201,41 @@ def test_two_replicas_clip_the_sum_and_update_once():
                 if half:
                     scales = strategy.experimental_local_results(optimizer.dynamic_scale.value)
                     assert [float(scale) for scale in scales] == [2.0**14] * 2
+
+        # Each half computed in two parts, batch norm and all, is the whole batch on one device.
+        from kres.training.gradients import accumulated
+
+        images = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+
+        def made():
+            keras.utils.set_random_seed(0)
+            norm = keras.layers.BatchNormalization(trainable=False)
+            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), norm, keras.layers.Dense(2)])
+            optimizer = make_optimizer(Optimizer(kind="lamb", weight_decay=0.01), 0.1)
+            optimizer.build(model.trainable_variables)
+
+            def compute(x):
+                weights = [weight.value for weight in model.trainable_variables]
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_sum(model(x, training=True) ** 2) / 8
+                return tape.gradient(loss, weights)
+
+            return model, optimizer, compute
+
+        with strategy.scope():
+            model, optimizer, compute = made()
+
+        def replica_step():
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            gradients = accumulated(compute, (tf.gather(images.reshape(2, 4, 3), number),), parts=2)
+            apply(optimizer, clipped(reduced(gradients, optimizer), 1.0), model.trainable_variables)
+
+        one, other, whole = made()
+        step = tf.function(lambda: strategy.run(replica_step), autograph=False)
+        for _ in range(3):
+            step()
+            gradients = clipped(reduced(whole(tf.constant(images)), other), 1.0)
+            apply(other, gradients, one.trainable_variables)
+        for found, expected in zip(model.get_weights(), one.get_weights(), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
         """)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 import kres
 from kres.cli.export_weights import PublishedWeights
-from kres.cli.verify import AcceptLicence, AsJson, Classes, ImageSize, OnCorrupt, Source
+from kres.cli.verify import SOURCES, AcceptLicence, AsJson, Classes, ImageSize, OnCorrupt, Source
 from kres.preprocessing import Preprocess
 from kres.weights import PUBLISHED, published_name
 from kres.weights.catalog import DEFAULT
@@ -16,7 +16,7 @@ from kres.weights.catalog import DEFAULT
 
 def eval(  # noqa: A001 - the name of the command
     model: Source,
-    data: Annotated[str, typer.Option(help="digits, an image folder, a TFDS name or a TFDS directory.")],
+    data: Annotated[str, typer.Option(help=SOURCES)],
     weights: PublishedWeights = None,
     accept_licence: AcceptLicence = False,
     classes: Classes = None,

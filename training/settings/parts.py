@@ -68,8 +68,8 @@ class Network(Part):
     """Stochastic depth: the rate at the last block, growing linearly (Huang et al. 2016)."""
     dropout: BelowOne = 0.0
     """Before the classifier."""
-    frozen_stages: Annotated[int, Bound(low=0, high=4)] = 0
-    """Stages that do not train, counted from the stem; 0: all train."""
+    frozen_until: Literal["stem", "stage1", "stage2", "stage3", "stage4", "backbone"] | None = None
+    """What does not train: everything from the images up to and including that; None: all trains."""
     dtype: Dtype = "float32"
     """A Keras dtype policy; in float16 the loss is scaled dynamically."""
 

@@ -156,7 +156,9 @@ def curve(rate: Rate, steps: int, *, width: int = 64, height: int = 8) -> str:
     top = max(rates) or 1.0
     levels = [round(value / top * (height * 8)) for value in rates]
     rows = [
-        "".join(" \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"[min(max(level - 8 * row, 0), 8)] for level in levels)
+        "".join(
+            " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"[min(max(level - 8 * row, 0), 8)] for level in levels
+        )
         for row in reversed(range(height))
     ]
     return "\n".join(f"  {row}" for row in rows)

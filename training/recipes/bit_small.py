@@ -18,9 +18,7 @@ RECIPE = Recipe(
         "The head starts at random instead of zero. Below 5,000 images the code's table has 100 steps: --steps 100.",
     ),
     network=Network(row="resnetv2_50x1_bit", weights="goog_in21k"),
-    images=Images(
-        train_size_px=480, test_size_px=480, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
-    ),
+    images=Images(train_size_px=480, test_size_px=480, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     augmentation=Augmentation(crop="random_side", side_px=(512, 512)),
     batch_size=512,
     optimizer=Optimizer(kind="sgd", momentum_form="torch"),

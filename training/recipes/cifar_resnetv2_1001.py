@@ -17,7 +17,5 @@ RECIPE = replace(
     ),
     network=Network(row="cifar_resnetv2_1001"),
     batch_size=64,
-    schedule=replace(
-        V2_110.schedule, length=128_000, warmup=800, decay_at=(64_000, 96_000)
-    ),
+    schedule=replace(V2_110.schedule, length=128_000, warmup=800, decay_at=(64_000, 96_000)),
 )

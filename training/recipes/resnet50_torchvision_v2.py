@@ -17,9 +17,7 @@ RECIPE = replace(
         "1 - 2e-5 * 1024 * 32 / 600 = 0.998908, written out. The bias of the classifier does not decay; there it does.",
     ),
     images=replace(IMAGENET_224, train_size_px=176, crop=224 / 232),
-    augmentation=Augmentation(
-        crop="random_area", policy="trivialaugment", repeats=4, mixup=0.2, cutmix=1.0, erase=0.1
-    ),
+    augmentation=Augmentation(crop="random_area", policy="trivialaugment", repeats=4, mixup=0.2, cutmix=1.0, erase=0.1),
     batch_size=1024,
     optimizer=replace(TORCHVISION_V1.optimizer, weight_decay=2e-5, decay_norms_and_biases=False),
     schedule=Schedule(

@@ -19,9 +19,7 @@ RECIPE = replace(
     ),
     network=Network(row="resnetrs50", dropout=0.25, dtype="mixed_bfloat16"),
     images=replace(MODEL_GARDEN.images, train_size_px=160, test_size_px=160),
-    augmentation=replace(
-        MODEL_GARDEN.augmentation, policy="randaugment", policy_operations=2, policy_magnitude=10
-    ),
+    augmentation=replace(MODEL_GARDEN.augmentation, policy="randaugment", policy_operations=2, policy_magnitude=10),
     optimizer=replace(MODEL_GARDEN.optimizer, weight_decay=4e-5),
     schedule=Schedule(
         unit="steps", length=109_200, kind="cosine", learning_rate=1.6, warmup=1_560, decay_span="whole_run"

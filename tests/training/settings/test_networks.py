@@ -1,6 +1,6 @@
-import kres
 import pytest
 
+import kres
 from kres.specs import Spec
 from kres.training.settings import Network
 from kres.training.settings.networks import network_spec

@@ -9,8 +9,8 @@ RECIPE = replace(
     TORCHVISION_V1,
     name="resnext50_32x4d_xie2017",
     about=About(
-        paper="Xie et al., Aggregated Residual Transformations (arXiv 1611.05431), section 4; what it leaves open as in "
-        "fb.resnet.torch, its code base",
+        paper="Xie et al., Aggregated Residual Transformations (arXiv 1611.05431), section 4; what it leaves open as "
+        "in fb.resnet.torch, its code base",
         data=IMAGENET,
         hardware="8 GPUs of 32 images each",
         expected="77.8 % top-1 at 224 (table 3)",

@@ -1,31 +1,50 @@
-"""From a recipe's Network to what `kres.build` takes."""
+"""The zoo's row that a recipe's network names, at the recipe's depths and width."""
 
+import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import kres
 from kres.specs import Spec
-from kres.training.settings.parts import Network
+
+if TYPE_CHECKING:
+    from kres.training.settings.parts import Network
 
 
-def network_spec(network: Network) -> str | Spec:
-    """The row's name, or its Spec at the network's depths and width.
+def network_spec(network: "Network") -> str | Spec:
+    """What `kres.build` takes: the row's name where the recipe changes nothing (weights know it by that), else a Spec.
 
-    Groups of a convolution keep their channels, and grow or shrink in number with the width.
+    `width` multiplies the channels of stem and stages. Where 3x3 convolutions have groups, it multiplies the number of
+    groups, and a group keeps its channels.
+
+    Raises:
+        ValueError: the zoo has no such row, or the row another number of stages than `depths`.
     """
-    if network.width == 1 and not network.depths:
+    row = kres.spec(network.row)
+    if not network.depths and network.width == 1:
         return network.row
-    row, width = kres.spec(network.row), network.width
-
-    def scaled(channels: int) -> int:
-        return max(round(channels * width), 1)
-
-    groups = scaled(row.groups) if row.groups > 1 else 1
+    if network.depths and len(network.depths) != len(row.depths):
+        raise ValueError(
+            f"depths must hold a number of blocks for each of the {len(row.depths)} stages of {network.row}. "
+            f"Received: depths={network.depths!r}"
+        )
+    widths = _scaled(row.widths, network.width)
+    grouped = {} if not row.grouped else _groups(row, widths[0], network.width)
     return replace(
         row,
         depths=network.depths or row.depths,
-        widths=tuple(map(scaled, row.widths)),
-        stem_widths=None if row.stem_widths is None else tuple(map(scaled, row.stem_widths)),
-        groups=groups,
-        group_width=row.group_width if row.groups == 1 else round(row.group_width / width),
+        widths=widths,
+        stem_widths=None if row.stem_widths is None else _scaled(row.stem_widths, network.width),
         params=None,
+        **grouped,
     )
+
+
+def _scaled(channels: tuple[int, ...], width: float) -> tuple[int, ...]:
+    return tuple(max(1, round(count * width)) for count in channels)
+
+
+def _groups(row: Spec, first_width: int, width: float) -> dict[str, int]:
+    """`groups` (two at least: it stays a grouped network), and the `group_width` that keeps the channels of a group."""
+    channels = row.widths[0] * row.group_width // 64
+    return {"groups": max(2, round(row.groups * width)), "group_width": math.ceil(channels * 64 / first_width)}

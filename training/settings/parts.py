@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import kres
+from kres.training.settings.networks import network_spec
 from kres.training.settings.values import (
     BelowOne,
     Bound,
@@ -76,7 +76,7 @@ class Network(Part):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.row.startswith("keras.applications."):
-            kres.spec(self.row)  # raises and names the closest row
+            network_spec(self)  # raises where the zoo has no such row, or another number of stages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,8 @@ class Augmentation(Part):
     """RandAugment (Cubuk et al. 2020), TrivialAugment wide (Müller & Hutter 2021), AutoAugment (Cubuk et al. 2019)."""
     policy_operations: Count = 2
     """RandAugment's N."""
-    policy_magnitude: Annotated[float, Bound(low=0, high=10)] = 9.0
-    """RandAugment's M, of 10."""
+    policy_magnitude: Annotated[float, Bound(low=0, high=30)] = 9.0
+    """RandAugment's M, in tenths of an operation's range; ResNet-RS goes to 15."""
     policy_magnitude_std: NotNegative = 0.0
     """Of the normal noise on the magnitude."""
     policy_probability: Share = 1.0

@@ -55,8 +55,8 @@ def training_model(recipe: Recipe, *, classes: int) -> keras.Model:
 
 
 def with_softmax(model: keras.Model, recipe: Recipe) -> keras.Model:
-    """A float32 copy of a trained model of logits that ends in probabilities, at the size of evaluation."""
-    network = replace(recipe.network, weights=None, dtype="float32")
+    """A copy of a trained model of logits that ends in probabilities, at the size of evaluation."""
+    network = replace(recipe.network, weights=None)
     size = recipe.images.test_size_px
     final = build_model(network, model.preprocess, classes=model.output_shape[-1], activation="softmax", size_px=size)
     final.set_weights(model.get_weights())

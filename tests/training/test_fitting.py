@@ -152,9 +152,9 @@ def test_a_folder_trains_and_its_corrupt_images_are_counted(tmp_path):
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path):
     for arguments, message in (
         ({"seed": -1}, "Received: seed=-1"),
-        ({"strategy": "tpu"}, "auto, one, mirrored. Received: strategy='tpu'"),
+        ({"strategy": "gpu"}, "auto, one, mirrored, multi_worker, tpu. Received: strategy='gpu'"),
         ({"devices": 0}, "Received: devices=0"),
-        ({"steps": 0}, "Received: steps=0"),
+        ({"steps": 0}, "above 0. Received: steps=0"),
         ({"batch_size": 0}, "Received: batch_size=0"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -163,7 +163,8 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path):
 
 
 def test_bfloat16_trains(tmp_path):
-    recipe = replace(tiny_recipe(steps=2), compute_dtype="mixed_bfloat16")
+    tiny = tiny_recipe(steps=2)
+    recipe = replace(tiny, network=replace(tiny.network, dtype="mixed_bfloat16"))
     result = fit(recipe, data=tiny_source(), workdir=tmp_path)
     model = load_model(result.workdir)
     assert model.layers[2].compute_dtype == "bfloat16"

@@ -9,6 +9,7 @@ import tensorflow as tf
 import kres
 from kres.lookup import look_up
 from kres.training.settings import Network
+from kres.training.settings.networks import network_spec
 
 Teacher = Callable[[tf.Tensor], tf.Tensor]
 APPLICATIONS = "keras.applications."
@@ -49,7 +50,7 @@ def make_teacher(network: Network | None, *, classes: int) -> Teacher | None:
 def _row(network: Network) -> tuple[keras.Model, Teacher]:
     # With the classes that the weights have: asked for others, `build` would leave the head untrained.
     model = kres.build(
-        network.row,
+        network_spec(network),
         weights=network.weights,
         input_shape=(None, None, 3),
         classifier_activation=None,

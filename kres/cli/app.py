@@ -15,6 +15,7 @@ from kres.cli.bench import bench
 from kres.cli.catalogue import list_
 from kres.cli.compare import compare_
 from kres.cli.data import app as data
+from kres.cli.data_bench import bench as data_bench
 from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 for name, command in COMMANDS.items():
     app.command(name)(command)
+data.command("bench")(data_bench)
 app.add_typer(data, name="data")
 
 

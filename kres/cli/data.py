@@ -76,8 +76,9 @@ def _print(found: "Inspection", shown: tuple[list[int], list[int]], *, limit: in
     console.print(escape(title), highlight=False, soft_wrap=True)
     console.print(_classes(found, *shown))
     console.print(_sizes(found))
-    for counts in (found.formats, found.colours):
-        console.print(escape(", ".join(f"{name} {count:,}" for name, count in counts.items())), highlight=False)
+    for what, counts in (("formats", found.formats), ("colours", found.colours)):
+        listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        console.print(escape(f"{what}: {listed}"), highlight=False)
     lines = [
         _named("cannot be decoded, and are left out above", found.corrupt, limit=limit),
         _named(

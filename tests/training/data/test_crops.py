@@ -108,7 +108,7 @@ def _split(encoded):
     """One picture, as a file's bytes or as an array."""
     file = _encoded(Image.fromarray(PHOTOGRAPH), "PNG")
     if encoded:
-        return from_files(np.zeros(1, int), ["picture"], lambda _: file)
+        return from_files(np.zeros(1, int), ["picture"], lambda _: file, files=())
     return Split(labels=np.zeros(1, int), names=["picture"], read=lambda _: tf.constant(PHOTOGRAPH))
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from kres.training.plan import Plan, curve, describe, plan, sampled
 from kres.training.recipes import list_recipes, recipe
+from kres.training.settings import Recipe
 from kres.training.settings.overrides import apply
 
 DIGITS = recipe("digits_resnet20")
@@ -41,8 +42,13 @@ def test_sizes_share_the_run_equally():
 def test_a_short_warmup_leaves_a_step():
     short = apply(
         DIGITS,
-        ["schedule.unit=epochs", "schedule.length=0.1", "schedule.warmup=0.09", "schedule.kind=cosine"]
-        + ["schedule.decay_at=[]"],
+        [
+            "schedule.unit=epochs",
+            "schedule.length=0.1",
+            "schedule.warmup=0.09",
+            "schedule.kind=cosine",
+            "schedule.decay_at=[]",
+        ],
     )
     planned = plan(short, 640)
     assert (planned.steps, planned.warmup_steps) == (1, 0)
@@ -78,9 +84,9 @@ def test_a_curve_is_as_high_as_its_rates():
     assert [row.count("█") for row in rows] == [5, 5, 10, 10]
 
 
-def shown(planned: Plan, **options: object) -> str:
+def shown(planned: Plan, before: Recipe) -> str:
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(describe(planned, classes=10, **options))
+    console.print(describe(planned, classes=10, before=before))
     return console.export_text()
 
 

@@ -22,8 +22,8 @@ TORCHVISION_V1 = Recipe(
         paper="torchvision, references/classification, defaults of train.py; after He et al. 2015 (arXiv 1512.03385)",
         data=IMAGENET,
         hardware="8 V100 GPUs",
-        expected="76.130 % top-1 at 224 (torchvision, ResNet50_Weights.IMAGENET1K_V1); 69.758 with resnet18, 73.314 with "
-        "resnet34, 77.374 with resnet101, 78.312 with resnet152",
+        expected="76.130 % top-1 at 224 (torchvision, ResNet50_Weights.IMAGENET1K_V1); 69.758 with resnet18, 73.314 "
+        "with resnet34, 77.374 with resnet101, 78.312 with resnet152",
         departures="The images of an epoch's last batch are completed from the next epoch.",
     ),
     network=Network(row="resnet50"),

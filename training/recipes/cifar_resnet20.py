@@ -9,9 +9,9 @@ RECIPE = Recipe(
         data="cifar10",
         hardware="2 GPUs; any one device does",
         expected="91.25 % of the test images right (table 6: 8.75 % error)",
-        departures="A mean and a standard deviation a channel instead of a mean a pixel, which would tie the network to "
-        "one image size. All 50,000 training images; the paper holds 5,000 back. The last norm of each block starts at "
-        "zero. Norms and biases do not decay.",
+        departures="A mean and a standard deviation a channel instead of a mean a pixel, which would tie the network "
+        "to one image size. All 50,000 training images; the paper holds 5,000 back. The last norm of each block starts "
+        "at zero. Norms and biases do not decay.",
     ),
     network=Network(row="cifar_resnet20", zero_init_residual=True),
     images=Images(

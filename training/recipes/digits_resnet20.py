@@ -16,10 +16,10 @@ RECIPE = replace(
         paper="After He, Zhang, Ren, Sun, Deep Residual Learning (arXiv 1512.03385), section 4.2",
         data="digits",
         hardware="2 CPU cores, one to two minutes",
-        expected="99.0 to 99.7 % of 599 held-out digits right (six runs, seeds 0 to 2); a support-vector machine on the "
-        "raw pixels: 99.33 %",
-        departures="Length and weight decay were chosen with these digits in sight. Mean and standard deviation are those "
-        "of the training split.",
+        expected="99.0 to 99.7 % of 599 held-out digits right (six runs, seeds 0 to 2); a support-vector machine on "
+        "the raw pixels: 99.33 %",
+        departures="Length and weight decay were chosen with these digits in sight. Mean and standard deviation are "
+        "those of the training split.",
     ),
     network=Network(row="cifar_resnet20", zero_init_residual=False),
     images=replace(RESNET20.images, mean=(0.304, 0.304, 0.304), std=(0.323, 0.323, 0.323)),

@@ -10,8 +10,8 @@ RECIPE = Recipe(
         data=IMAGENET,
         hardware="4 V100 GPUs of 512 images each",
         expected="80.4 % top-1 at 224 (paper, table 1; timm's weights a1_in1k: 80.382)",
-        departures="Batches of 2,064 images, where the paper has 2,048, which do not divide by three copies of each (timm lets "
-        "copies fall into different batches). The ends of warm-up and cosine as in MMPretrain's imagenet_bs2048_rsb.",
+        departures="Batches of 2,064 images, where the paper has 2,048, which do not divide by three copies of each "
+        "(timm splits copies over batches). The ends of warm-up and cosine as in MMPretrain.",
     ),
     network=Network(row="resnet50", drop_path=0.05),
     images=BICUBIC_224,

@@ -9,13 +9,13 @@ RECIPE = replace(
     MODEL_GARDEN,
     name="resnetrs50",
     about=About(
-        paper="Bello et al., Revisiting ResNets (arXiv 2103.07579), table 7; what it leaves open as in tensorflow/models, "
-        "configs/experiments/image_classification/imagenet_resnetrs*.yaml",
+        paper="Bello et al., Revisiting ResNets (arXiv 2103.07579), table 7; what it leaves open as in "
+        "tensorflow/models, configs/experiments/image_classification/imagenet_resnetrs*.yaml",
         data=MODEL_GARDEN.about.data,
         hardware="TPU",
         expected="79.1 % top-1 at 160 (official/vision/MODEL_GARDEN.md)",
-        departures="ReLU, as in the published weights that the zoo's rows load; the configuration has swish. Moving norm "
-        "statistics keep 0.9 a step; there they are those of the last batch, and averaged with the weights.",
+        departures="ReLU, as in the published weights that the zoo's rows load; the configuration has swish. Moving "
+        "norm statistics keep 0.9 a step; there they are those of the last batch, and averaged with the weights.",
     ),
     network=Network(row="resnetrs50", dropout=0.25, dtype="mixed_bfloat16"),
     images=replace(MODEL_GARDEN.images, train_size_px=160, test_size_px=160),

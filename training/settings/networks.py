@@ -29,14 +29,15 @@ def network_spec(network: "Network") -> str | Spec:
             f"Received: depths={network.depths!r}"
         )
     widths = _scaled(row.widths, network.width)
-    grouped = {} if not row.grouped else _groups(row, widths[0], network.width)
+    groups, group_width = _groups(row, widths[0], network.width)
     return replace(
         row,
         depths=network.depths or row.depths,
         widths=widths,
         stem_widths=None if row.stem_widths is None else _scaled(row.stem_widths, network.width),
+        groups=groups,
+        group_width=group_width,
         params=None,
-        **grouped,
     )
 
 
@@ -44,7 +45,9 @@ def _scaled(channels: tuple[int, ...], width: float) -> tuple[int, ...]:
     return tuple(max(1, round(count * width)) for count in channels)
 
 
-def _groups(row: Spec, first_width: int, width: float) -> dict[str, int]:
+def _groups(row: Spec, first_width: int, width: float) -> tuple[int, int]:
     """`groups` (two at least: it stays a grouped network), and the `group_width` that keeps the channels of a group."""
+    if not row.grouped:
+        return row.groups, row.group_width
     channels = row.widths[0] * row.group_width // 64
-    return {"groups": max(2, round(row.groups * width)), "group_width": math.ceil(channels * 64 / first_width)}
+    return max(2, round(row.groups * width)), math.ceil(channels * 64 / first_width)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Trains with one worker a task on the nodes that Slurm gives:
-#   sbatch --nodes=2 --ntasks-per-node=4 --gpus-per-task=1 deploy/slurm.sh digits_resnet20 --workdir runs/digits
+#   sbatch --nodes=2 --ntasks-per-node=4 --gpus-per-task=1 deploy/slurm.sh digits --recipe digits_resnet20 --workdir runs/digits
 # All words go to `kres train`. The workdir must lie on storage that all nodes share. Submit the same line again to go on.
 #SBATCH --job-name=kres
 #SBATCH --output=kres-%j.log

@@ -14,6 +14,8 @@ import kres
 from kres.cli.bench import bench
 from kres.cli.catalogue import list_
 from kres.cli.compare import compare_
+from kres.cli.data import app as data
+from kres.cli.data_bench import bench as data_bench
 from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
@@ -22,6 +24,7 @@ from kres.cli.info import info
 from kres.cli.launch import launch_
 from kres.cli.predict import predict
 from kres.cli.push import push
+from kres.cli.runs import runs
 from kres.cli.train import train
 from kres.cli.verify import verify
 
@@ -29,6 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "info": info,
     "train": train,
+    "runs": runs,
     "eval": evaluate,
     "predict": predict,
     "export": export,
@@ -54,6 +58,8 @@ app = typer.Typer(
 )
 for name, command in COMMANDS.items():
     app.command(name)(command)
+data.command("bench")(data_bench)
+app.add_typer(data, name="data")
 
 
 def _show_version(wanted: bool) -> None:

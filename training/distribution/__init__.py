@@ -3,11 +3,13 @@
 from kres.training.distribution.cluster import Cluster, find_cluster
 from kres.training.distribution.meeting import WorkerLost
 from kres.training.distribution.peers import (
+    any_worker,
     explain,
     gather_text,
     leave_together,
     lost_workers_told,
     require_same,
+    sum_over_workers,
 )
 from kres.training.distribution.strategies import STRATEGIES, Place, choose, place, require_divisible
 
@@ -16,6 +18,7 @@ __all__ = [
     "Cluster",
     "Place",
     "WorkerLost",
+    "any_worker",
     "choose",
     "explain",
     "find_cluster",
@@ -25,4 +28,5 @@ __all__ = [
     "place",
     "require_divisible",
     "require_same",
+    "sum_over_workers",
 ]

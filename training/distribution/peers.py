@@ -115,3 +115,17 @@ def _gather(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
     here = place(strategy)
     # Each replica of a worker gave the same.
     return everyones.reshape(here.replicas, *values.shape)[:: here.local_replicas].reshape(-1, *values.shape[1:])
+
+
+def any_worker(number: int, strategy: tf.distribute.Strategy) -> int:
+    """The largest of the whole numbers that the workers give. Every worker must call it."""
+    if place(strategy).workers == 1:
+        return number
+    return int(_gather(np.array([number], np.int32), strategy).max())
+
+
+def sum_over_workers(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
+    """The sum of the workers' `values`, of one shape, given to all of them. Every worker must call it."""
+    if place(strategy).workers == 1:
+        return values
+    return _gather(values[None], strategy).sum(axis=0)

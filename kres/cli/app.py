@@ -21,8 +21,10 @@ from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
 from kres.cli.export_weights import export_weights
 from kres.cli.info import info
+from kres.cli.launch import launch_
 from kres.cli.predict import predict
 from kres.cli.push import push
+from kres.cli.runs import runs
 from kres.cli.train import train
 from kres.cli.verify import verify
 
@@ -30,6 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "info": info,
     "train": train,
+    "runs": runs,
     "eval": evaluate,
     "predict": predict,
     "export": export,
@@ -38,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify,
     "bench": bench,
     "compare": compare_,
+    "launch": launch_,
     "demo": demo,
 }
 

@@ -12,18 +12,13 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from kres.cli.catalogue import AsJson
+from kres.cli.verify import SOURCES
 
 if TYPE_CHECKING:
     from kres.training.data.inspection import Inspection, Spread
 
 app = typer.Typer(help="Look at the images that a run trains on.", no_args_is_help=True)
-DataSource = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
-        help="digits, an image folder, a folder of TFRecord files, a .csv or .npz file, a TFDS name or directory.",
-    ),
-]
+DataSource = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCES)]
 SHOWN_CLASSES = 40
 SHOWN_NAMES = 10
 
@@ -81,8 +76,9 @@ def _print(found: "Inspection", shown: tuple[list[int], list[int]], *, limit: in
     console.print(escape(title), highlight=False, soft_wrap=True)
     console.print(_classes(found, *shown))
     console.print(_sizes(found))
-    for counts in (found.formats, found.colours):
-        console.print(escape(", ".join(f"{name} {count:,}" for name, count in counts.items())), highlight=False)
+    for what, counts in (("formats", found.formats), ("colours", found.colours)):
+        listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        console.print(escape(f"{what}: {listed}"), highlight=False)
     lines = [
         _named("cannot be decoded, and are left out above", found.corrupt, limit=limit),
         _named(

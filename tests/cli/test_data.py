@@ -31,6 +31,12 @@ def photos(tmp_path):
     return tmp_path
 
 
+def test_help_names_the_commands_and_the_sources():
+    assert "inspect" in invoke("--help").stdout
+    shown = " ".join(invoke("inspect", "--help").stdout.replace("│", " ").split())
+    assert "a folder of TFRecord files, a .csv or .npz file" in shown
+
+
 def test_inspect_tells_all_to_a_script():
     found = json.loads(invoke("inspect", "digits", "--json").stdout)
     assert sum(found["counts"]["train"]) == 1198
@@ -51,6 +57,7 @@ def test_inspect_collapses_the_middle_of_many_classes(photos):
     most_first = [*range(25, 30), *range(31, 45), *range(25), 30]
     assert _classes(shown) == [*most_first[:20], *most_first[-20:]]
     assert "... 5 more (--all)" in shown
+    assert "formats: PNG 109\ncolours: colour 109\n" in shown
     assert "45 classes, 64 images to train and 45 to test" in shown
     assert "1 cannot be decoded, and are left out above: class30/0.png" in shown
     assert "1 of the test images are in the training split too, byte for byte: class40/1.png = class40/0.png" in shown

@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -40,9 +41,11 @@ def without_corrupt(split: Split, *, on_corrupt: str) -> tuple[Split, tuple[str,
 
     Raises ValueError that names the unreadable images when `on_corrupt` is "fail", and always when none is readable.
     Checking ahead is what keeps the order of training a function of (seed, epoch) alone. What the check found is
-    cached as long as the files stay as they are.
+    cached as long as the files stay as they are. Images that are arrays need no check.
     """
     check_policy(on_corrupt)
+    if split.encoded is None:
+        return split, ()
     names = hashlib.sha256("\n".join(split.names).encode()).hexdigest()
     found = cached(
         "readable",
@@ -79,23 +82,27 @@ def readable(split: Split, indices: np.ndarray) -> np.ndarray:
     return np.concatenate(found)
 
 
-def name_corrupt(split: Split, error: Exception, *, indices: Iterable[int] | None = None) -> Exception:
-    """The error to raise for `error`, which tf.data raised in a run: UnreadableImage with the names, or `error` itself.
+@contextmanager
+def corrupt_named(split: Split, indices: Callable[[], Iterable[int]] | None = None) -> Iterator[None]:
+    """Inside, an error of tf.data's that an image of `split` explains becomes an UnreadableImage with its name.
 
-    tf.data's own says what is wrong with the bytes, but not which image they are. `indices` are the examples that the
-    failing step was about to read; without them, the whole split is decoded. When all of them are readable, the fault
-    lies elsewhere, and `error` is returned as it is.
+    tf.data's own says what is wrong with the bytes, but not which image they are. `indices` gives the examples that
+    the failing step was about to read; without it, the whole split is decoded. When all of them are readable, the
+    fault lies elsewhere, and the error goes on as it is.
     """
-    suspects = np.unique(np.arange(len(split)) if indices is None else np.fromiter(indices, np.int64))
-    corrupt = np.setdiff1d(suspects, readable(split, suspects))
-    if not len(corrupt):
-        return error
-    names = _listed([split.names[i] for i in corrupt])
-    reason = str(getattr(error, "message", error)).strip().partition("\n")[0]
-    return UnreadableImage(
-        f"{len(corrupt)} image(s) could be read before this run and cannot be now: {names}. Restore them and go on "
-        f"from the last checkpoint. ({reason})"
-    )
+    try:
+        yield
+    except tf.errors.OpError as error:
+        suspects = np.unique(np.arange(len(split)) if indices is None else np.fromiter(indices(), np.int64))
+        corrupt = np.setdiff1d(suspects, readable(split, suspects))
+        if not len(corrupt):
+            raise
+        names = _listed([split.names[i] for i in corrupt])
+        reason = error.message.strip().partition("\n")[0]
+        raise UnreadableImage(
+            f"{len(corrupt)} image(s) could be read before this run and cannot be now: {names}. Restore them and go "
+            f"on from the last checkpoint. ({reason})"
+        ) from error
 
 
 def _listed(names: Iterable[str]) -> str:

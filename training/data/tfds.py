@@ -7,7 +7,9 @@ epoch is the index of an example: a worker that takes its part of the positions 
 
 import difflib
 import logging
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,8 @@ def from_name(name: str) -> Source:
     """
     builder = _builder(name)
     try:
-        builder.download_and_prepare()
+        with redirect_stdout(sys.stderr):  # standard output is the caller's
+            builder.download_and_prepare()
     except AssertionError as error:  # what TFDS raises for a set like imagenet2012, with the set's instructions
         raise ValueError(f"{name} cannot be prepared by TFDS alone. {error}") from error
     except (OSError, tfds.download.DownloadError) as error:

@@ -1,10 +1,13 @@
+import os
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from kres.training.data import load
-from kres.training.data.corrupt import UnreadableImage, name_corrupt, without_corrupt
+from kres.training.data.corrupt import UnreadableImage, corrupt_named, without_corrupt
 from tests.training.data.images import FAULTS, age, of_bytes, png
 
 
@@ -64,6 +67,13 @@ def decoded(monkeypatch):
     return counts
 
 
+def test_arrays_need_no_check(decoded):
+    images, labels = np.zeros((4, 5, 5, 3), np.uint8), np.arange(4) % 2
+    split = load(((images, labels), (images, labels))).train
+    assert without_corrupt(split, on_corrupt="fail") == (split, ())
+    assert not decoded
+
+
 def test_what_a_check_found_is_kept_while_the_files_stay_as_they_are(photos, decoded):
     first = load(photos)
     assert decoded == [8, 2]
@@ -95,7 +105,8 @@ def test_a_check_that_skips_leaves_the_same_order_from_the_cache(photos, decoded
 
 
 def test_files_written_just_now_are_not_trusted_to_stay(photos, decoded):
-    (photos / "a" / "0.jpg").touch()
+    soon = time.time() + 1000  # "just now" for as long as the test may take
+    os.utime(photos / "a" / "0.jpg", (soon, soon))
     load(photos)
     load(photos)
     assert decoded == [8, 2, 8, 2]
@@ -106,13 +117,16 @@ def test_files_written_just_now_are_not_trusted_to_stay(photos, decoded):
 def test_an_image_that_breaks_during_a_run_is_named(photos, damage, known):
     split = load(photos).train
     damage(photos / split.names[3])
-    with pytest.raises(tf.errors.OpError) as raised:
+    message = rf"1 image\(s\) could be read before this run and cannot be now: {split.names[3]}. Restore"
+    with (
+        pytest.raises(UnreadableImage, match=message),
+        corrupt_named(split, (lambda: [2, 3, 3, 4]) if known else None),
+    ):
         list(tf.data.Dataset.range(len(split)).map(split.read))
-    found = name_corrupt(split, raised.value, indices=[2, 3, 3, 4] if known else None)
-    assert isinstance(found, UnreadableImage)
-    assert f"1 image(s) could be read before this run and cannot be now: {split.names[3]}. Restore" in str(found)
 
 
 def test_an_error_that_no_image_explains_stays_what_it_is(photos):
     error = tf.errors.InvalidArgumentError(None, None, "something else")
-    assert name_corrupt(load(photos).train, error) is error
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised, corrupt_named(load(photos).train):
+        raise error
+    assert raised.value is error

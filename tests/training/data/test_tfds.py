@@ -177,10 +177,11 @@ def test_names_versions_and_configurations_that_there_are_none_of(tmp_path, monk
         load(name)
 
 
-def test_a_set_to_download_by_hand_says_what_goes_where(tmp_path, monkeypatch):
+def test_a_set_to_download_by_hand_says_what_goes_where(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
     with pytest.raises(ValueError, match=r"(?s)imagenet2012 cannot be prepared.*/downloads/manual.*img_train\.tar"):
         load("imagenet2012")
+    assert not capsys.readouterr().out  # where a command writes its JSON
 
 
 @pytest.mark.parametrize("error", [ConnectionError("no route"), tfds.download.DownloadError("HTTP 503")])

@@ -7,6 +7,7 @@ from kres.training import data
 from kres.training.checkpoints import CheckpointError
 from kres.training.evaluation import Evaluation, evaluate
 from kres.training.fitting import Result, fit
+from kres.training.layerwise import layer_gradients, layer_responses
 from kres.training.logs import LogRow, read_history
 from kres.training.loop import NotFinite
 from kres.training.models import load_model
@@ -26,6 +27,8 @@ __all__ = [
     "data",
     "evaluate",
     "fit",
+    "layer_gradients",
+    "layer_responses",
     "list_recipes",
     "load_model",
     "read_history",

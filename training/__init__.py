@@ -8,10 +8,11 @@ from kres.training.checkpoints import CheckpointError
 from kres.training.evaluation import Evaluation, evaluate
 from kres.training.fitting import Result, fit
 from kres.training.layerwise import layer_gradients, layer_responses
+from kres.training.loading import load_model
 from kres.training.logs import LogRow, read_history
 from kres.training.loop import NotFinite
-from kres.training.models import load_model
-from kres.training.recipes import Recipe, list_recipes, recipe
+from kres.training.recipes import list_recipes, recipe
+from kres.training.settings import Recipe
 from kres.training.signals import Interrupted
 from kres.training.workdir import WorkdirError
 

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +23,28 @@ class CheckpointError(OSError):
 
 
 class Checkpoints:
-    """The checkpoints of one run, `step_00001234/` each, of which the last `keep` stay."""
+    """The checkpoints of one run, `step_00001234/` each, of which the last `keep` stay, and the best besides.
 
-    def __init__(self, folder: Path, tracked: tf.train.Checkpoint, *, keep: int) -> None:
+    Of several workers each must save when the others do, because TensorFlow gathers some values from all of them; what
+    those write that are not the `chief` is thrown away.
+    """
+
+    def __init__(self, folder: Path, tracked: tf.train.Checkpoint, *, keep: int, chief: bool = True) -> None:
         self.folder = folder
         self.tracked = tracked
         self.keep = keep
+        self.chief = chief
 
-    def save(self, step: int, state: dict[str, Any]) -> Path:
-        """Write the tracked variables and `state` as the checkpoint of `step`.
+    def save(self, step: int, state: dict[str, Any], *, score: float | None = None) -> Path:
+        """Write the tracked variables and `state` as the checkpoint of `step`; the highest `score` is the best.
 
         Raises CheckpointError when the disk does not take it; nothing that was there before is touched then.
         """
         target = self.folder / f"{PREFIX}{step:08d}"
+        if not self.chief:
+            with tempfile.TemporaryDirectory(prefix="kres-") as elsewhere:
+                self.tracked.write(str(Path(elsewhere) / "variables"))
+            return target
         aside = self.folder / f".{target.name}.writing"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +52,8 @@ class Checkpoints:
             aside.mkdir()
             self.tracked.write(str(aside / "variables"))
             files = {path.name: _digest(path) for path in sorted(aside.iterdir())}
-            (aside / STATE).write_text(json.dumps({**state, "step": step, "sha256": files}, indent=1))
+            described = {**state, "step": step, "score": score, "sha256": files}
+            (aside / STATE).write_text(json.dumps(described, indent=1))
             for path in (*aside.iterdir(), aside):
                 _flush(path)
             shutil.rmtree(target, ignore_errors=True)  # only a damaged one that the run went back behind
@@ -52,13 +64,26 @@ class Checkpoints:
             raise CheckpointError(
                 f"checkpoint {target} could not be written: {_reason(error)}. {self.describe_last_good()}"
             ) from error
+        best = self.best()
         for old in self.paths()[: -self.keep]:
-            shutil.rmtree(old)
+            if old != best:
+                shutil.rmtree(old)
         return target
 
     def paths(self) -> list[Path]:
         """All checkpoints, oldest first."""
         return sorted(path for path in self.folder.glob(f"{PREFIX}*") if path.is_dir())
+
+    def best(self) -> Path | None:
+        """The checkpoint with the highest score, the newest of several; None where none was evaluated."""
+        scores = [(score, path) for path in self.paths() if (score := _score(path)) is not None]
+        return max(scores, default=(None, None))[1]
+
+    def best_score(self) -> float:
+        """Its score; minus infinity where there is none."""
+        path = self.best()
+        score = None if path is None else _score(path)
+        return -math.inf if score is None else score
 
     def last_good(self) -> Path | None:
         """The newest checkpoint whose files are what was written."""
@@ -90,6 +115,13 @@ class Checkpoints:
             )
         self.tracked.read(str(good / "variables")).assert_consumed()
         return json.loads((good / STATE).read_text())
+
+
+def _score(path: Path) -> float | None:
+    try:
+        return json.loads((path / STATE).read_text()).get("score")
+    except (OSError, ValueError, AttributeError):
+        return None  # damaged, as `damage` tells in time
 
 
 def damage(path: Path) -> str | None:

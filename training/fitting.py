@@ -1,5 +1,6 @@
 """A whole run, from a recipe and a data source to an evaluated model on disk."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -10,19 +11,22 @@ import keras
 import tensorflow as tf
 
 from kres.training import distribution
+from kres.training.cards import write_card
 from kres.training.data import Source, load
 from kres.training.logs import LogRow, read_history
 from kres.training.loop import Loop
-from kres.training.models import with_softmax
-from kres.training.recipes import Recipe
+from kres.training.plan import Plan, plan
 from kres.training.recipes import recipe as find_recipe
+from kres.training.settings import Recipe
 from kres.training.signals import Interrupted, StopRequest
+from kres.training.surroundings import facts_of
 from kres.training.workdir import (
     FAILED,
     FINISHED,
     INTERRUPTED,
     MODEL,
     RUNNING,
+    WorkdirError,
     describe_data,
     open_workdir,
     write_run,
@@ -76,70 +80,108 @@ def fit(
     `steps` squeezes the whole schedule to another length. `resume` goes on from the newest checkpoint (a new workdir is
     begun, a finished run returns at once). Sets Keras's global seed; `deterministic` turns on TensorFlow's
     deterministic operations for the process, under which a resumed run on one CPU equals an uninterrupted one bit for
-    bit.
+    bit. Under `multi_worker` every worker calls it with the same arguments and a workdir that all of them see; the
+    first alone writes.
 
     Raises:
-        ValueError: an argument is not allowed, the data are bad, or (WorkdirError) the workdir holds something else.
+        ValueError: an argument is not allowed, the data are bad, workers differ in what they were asked for, or
+            (WorkdirError) the workdir holds something else.
         Interrupted: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
         NotFinite: the loss or a weight became infinite or NaN.
         CheckpointError: a checkpoint could not be written or read.
+        WorkerLost: another worker is gone.
     """
     chosen = _resolve(recipe, steps=steps, batch_size=batch_size)
     workdir = Path(workdir).expanduser()
     devices_strategy = distribution.choose(strategy, devices=devices)
     distribution.require_divisible(chosen.batch_size, devices_strategy)
     source = load(data, on_corrupt=on_corrupt)
+    planned = plan(chosen, len(source.train))
     settings = {"recipe": chosen.to_dict(), "data": describe_data(source), "seed": _checked_seed(seed)}
-    found = open_workdir(workdir, settings, resume=resume)
-    if found and found["state"] == FINISHED:
-        logger.info("the run in %s is finished", workdir)
-        return _result(workdir, found["settings"], found["result"])
-    keras.utils.set_random_seed(seed)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
-    # Not before: data may take long to load, with nothing to lose if a signal ends that at once.
-    with StopRequest() as stop:
-        return _run(chosen, source, workdir, settings, strategy=devices_strategy, stop=stop)
+    with distribution.lost_workers_told(devices_strategy):
+        distribution.require_same({**settings, "resume": resume}, devices_strategy)
+        found = _opened(workdir, settings, resume=resume, strategy=devices_strategy)
+        if found and found["state"] == FINISHED:
+            logger.info("the run in %s is finished", workdir)
+            return _result(workdir, found["settings"], found["result"])
+        keras.utils.set_random_seed(seed)
+        if deterministic:
+            tf.config.experimental.enable_op_determinism()
+        # Not before: data may take long to load, with nothing to lose if a signal ends that at once.
+        with StopRequest() as stop:
+            run = _Run(workdir, settings, facts_of(devices_strategy, steps=planned.steps, found=found))
+            result = run.carry_out(planned, source, strategy=devices_strategy, stop=stop)
+        distribution.leave_together(devices_strategy)
+    return result
 
 
-def _run(
-    recipe: Recipe,
-    source: Source,
-    workdir: Path,
-    settings: dict[str, Any],
-    *,
-    strategy: tf.distribute.Strategy,
-    stop: StopRequest,
-) -> Result:
-    write_run(workdir, settings, state=RUNNING)
-    try:
-        loop = Loop(recipe, source, workdir, seed=settings["seed"], strategy=strategy)
-        evaluation = loop.run(stop)
-        final = with_softmax(loop.model, recipe)
-        write_atomically(workdir / MODEL, _saves(final))
-    except Interrupted:
-        _note(workdir, settings, INTERRUPTED)
-        raise
-    except Exception:
-        _note(workdir, settings, FAILED)
-        raise
-    result = {
-        "accuracy": evaluation.accuracy,
-        "n_images": evaluation.n_images,
-        "n_corrupt": len(source.corrupt),
-        "steps": recipe.steps,
-        "seconds": loop.seconds,
-    }
-    write_run(workdir, settings, state=FINISHED, result=result)
-    return _result(workdir, settings, result)
+def _opened(
+    workdir: Path, settings: dict[str, Any], *, resume: bool, strategy: tf.distribute.Strategy
+) -> dict[str, Any] | None:
+    """What the chief found in the workdir that it opened, or its WorkdirError, on every worker."""
+    answer: dict[str, Any] = {}
+    if distribution.place(strategy).is_chief:
+        try:
+            answer = {"found": open_workdir(workdir, settings, resume=resume)}
+        except WorkdirError as error:
+            answer = {"error": str(error)}
+    answer = json.loads(distribution.gather_text(json.dumps(answer), strategy)[0])
+    if "error" in answer:
+        raise WorkdirError(answer["error"])
+    return answer["found"]
 
 
-def _note(workdir: Path, settings: dict[str, Any], state: str) -> None:
-    """Write how a run ended; a disk that takes no more must not hide the error that is on its way."""
-    try:
-        write_run(workdir, settings, state=state)
-    except OSError as error:
-        logger.warning("%s could not be noted in %s: %s", state, workdir, error)
+@dataclass(frozen=True)
+class _Run:
+    """A run's place on disk and what its `run.json` says."""
+
+    workdir: Path
+    settings: dict[str, Any]
+    facts: dict[str, Any]
+
+    def carry_out(
+        self, planned: Plan, source: Source, *, strategy: tf.distribute.Strategy, stop: StopRequest
+    ) -> Result:
+        """Train, evaluate and keep the model; how it ended is noted whatever happens."""
+        chief = distribution.place(strategy).is_chief
+        if chief:
+            self.note(RUNNING)
+        try:
+            loop = Loop(planned, source, self.workdir, seed=self.settings["seed"], strategy=strategy)
+            evaluation = loop.run(stop)
+            final = loop.final_model()
+            if chief:
+                write_atomically(self.workdir / MODEL, _saves(final))
+        except Interrupted:
+            if chief:
+                self.note_quietly(INTERRUPTED)
+            raise
+        except Exception:
+            if chief:
+                self.note_quietly(FAILED)
+            raise
+        result = {
+            "accuracy": evaluation.accuracy,
+            "n_images": evaluation.n_images,
+            "n_corrupt": len(source.corrupt),
+            "steps": planned.steps,
+            "seconds": loop.seconds,
+        }
+        if chief:
+            self.note(FINISHED, result)
+            write_card(self.workdir, final)
+        return _result(self.workdir, self.settings, result)
+
+    def note(self, state: str, result: dict[str, Any] | None = None) -> None:
+        """Write `run.json`."""
+        write_run(self.workdir, self.settings, state=state, result=result, facts=self.facts)
+
+    def note_quietly(self, state: str) -> None:
+        """Write how a run ended; a disk that takes no more must not hide the error that is on its way."""
+        try:
+            self.note(state)
+        except OSError as error:
+            logger.warning("%s could not be noted in %s: %s", state, self.workdir, error)
 
 
 def _saves(model: keras.Model) -> Callable[[Path], None]:
@@ -160,7 +202,7 @@ def _result(workdir: Path, settings: dict[str, Any], result: dict[str, Any]) -> 
 def _resolve(recipe: str | Recipe, *, steps: int | None, batch_size: int | None) -> Recipe:
     chosen = find_recipe(recipe) if isinstance(recipe, str) else recipe
     if steps is not None:
-        chosen = chosen.with_steps(steps)
+        chosen = chosen.with_length(steps)
     return chosen if batch_size is None else replace(chosen, batch_size=batch_size)
 
 

@@ -3,23 +3,39 @@
 import logging
 import signal
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
-from kres.training.checkpoints import Checkpoints
+from kres.training.averaging import reestimate_norms
 from kres.training.data import Source, training_batches
+from kres.training.display import Display
+from kres.training.distribution import any_worker, place
 from kres.training.evaluation import Evaluation, Evaluator
-from kres.training.logs import Display, LogRow, RunLog
-from kres.training.models import build_model, build_optimizer, preprocess_of
-from kres.training.recipes import Recipe
+from kres.training.gradient_norms import stages_of
+from kres.training.logs import LogRow, RunLog
+from kres.training.models import with_softmax
+from kres.training.objective import make_objective
+from kres.training.plan import Phase, Plan
+from kres.training.settings import Augmentation
 from kres.training.signals import Interrupted, StopRequest
-from kres.training.step import Sums, make_train_step
+from kres.training.state import State
+from kres.training.step import Totals, make_train_step
+from kres.training.teachers import make_teacher
+from kres.training.timing import Waited
 
 logger = logging.getLogger(__name__)
+
+AGREE_EVERY_STEPS = 10
+"""How often several workers ask one another whether somebody was told to stop."""
+SAMPLES = 8
+"""Training images that TensorBoard shows."""
 
 
 class NotFinite(FloatingPointError):
@@ -30,123 +46,205 @@ class Loop:
     """One run of a recipe from its newest checkpoint (or the start) to its last step, on the devices of `strategy`."""
 
     def __init__(
-        self, recipe: Recipe, source: Source, workdir: Path, *, seed: int, strategy: tf.distribute.Strategy
+        self, plan: Plan, source: Source, workdir: Path, *, seed: int, strategy: tf.distribute.Strategy
     ) -> None:
-        self.recipe = recipe
+        self.plan = plan
+        self.recipe = plan.recipe
         self.source = source
         self.workdir = workdir
         self.seed = seed
         self.strategy = strategy
-        self.preprocess = preprocess_of(recipe)
+        self.place = place(strategy)
         with strategy.scope():
-            self.model = build_model(recipe, classes=source.classes, activation=None)
-            self.optimizer = build_optimizer(recipe, self.model.trainable_variables)
-            self.sums = Sums()
-            tracked = tf.train.Checkpoint(model=self.model, optimizer=self.optimizer)
-            self.checkpoints = Checkpoints(workdir / "checkpoints", tracked, keep=recipe.keep_checkpoints)
-            state = self.checkpoints.restore() or {"step": 0, "seconds": 0.0}
-        self.evaluate = Evaluator(self.model, self.preprocess, source)
-        self.step: int = state["step"]
-        self.seconds: float = state["seconds"]
+            self.state = State(plan, classes=source.classes)
+            teacher = make_teacher(plan.recipe.loss.teacher, classes=source.classes)
+            self.checkpoints = self.state.checkpoints(workdir, plan.recipe, chief=self.place.is_chief)
+            restored = self.checkpoints.restore() or {"step": 0, "seconds": 0.0}
+        self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
+        self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)
+        self._stages = stages_of(self.state.model.trainable_variables)
+        self.best_score = self.checkpoints.best_score()
+        self.step: int = restored["step"]
+        self.seconds: float = restored["seconds"]
         """Time spent in training steps, over all processes that worked on the run."""
 
     def run(self, stop: StopRequest) -> Evaluation:
         """Train to the last step and evaluate; raises Interrupted, NotFinite and CheckpointError as `fit` says."""
-        recipe = self.recipe
+        plan, chief = self.plan, self.place.is_chief
         logger.info(
             "%s on %s: %d steps of %d images on %d device(s), from step %d",
-            recipe.name,
+            self.recipe.name,
             self.source.name,
-            recipe.steps,
-            recipe.batch_size,
-            self.strategy.num_replicas_in_sync,
+            plan.steps,
+            self.recipe.batch_size,
+            self.place.replicas,
             self.step,
         )
-        batches = self._batches()
+        display = Display(plan.steps, done=self.step, evaluate_every=plan.evaluate_every_steps, chief=chief)
+        with closing(RunLog(self.workdir, step=self.step, chief=chief)) as self._log, display as self._display:
+            evaluation = None
+            for phase in plan.phases:
+                for train_step, batch in self._steps(phase):
+                    train_step(*batch)
+                    self.step += 1
+                    evaluation = self._after_step(stop)
+            return evaluation or self.evaluate()  # nothing was left to train when a run was killed after its last step
+
+    def evaluate(self) -> Evaluation:
+        """The weights as they would be kept now, on the test images."""
+        with self.state.averaged():
+            if self.step == self.plan.steps and self.recipe.averaging.reestimate_images:
+                reestimate_norms(self.state.model, self._plain_inputs(self.recipe.averaging.reestimate_images))
+            return self.evaluator(self._display.evaluating)
+
+    def final_model(self) -> keras.Model:
+        """The trained network, which ends in probabilities."""
+        with self.state.averaged():
+            return with_softmax(self.state.model, self.recipe)
+
+    def _steps(self, phase: Phase) -> Iterator[tuple[Callable[..., None], Any]]:
+        """The step function and the batch of each step of `phase` that is still to do."""
+        todo = range(max(self.step, phase.steps.start), phase.steps.stop)
+        if not todo:
+            return
+        batches = self._batches(todo, size_px=phase.size_px)
         train_step = self._train_step(batches.element_spec)
+        self._input = Waited(batches)
         self._read_at, self._clock = self.step, time.monotonic()
+        for batch in self._input:
+            if self.step == 0:
+                self._log.images(0, self.strategy.experimental_local_results(batch[0])[0].numpy()[:SAMPLES])
+            yield train_step, batch
+
+    def _after_step(self, stop: StopRequest) -> Evaluation | None:
+        """What falls due after a step: a readout, an evaluation (which is returned), a checkpoint, the end."""
         evaluation = None
-        with closing(RunLog(self.workdir, step=self.step)) as log, Display(recipe.steps, done=self.step) as display:
-            for number, batch in enumerate(batches, self.step + 1):
-                train_step(*batch)
-                self.step = number
-                evaluates, saves = self._due(recipe.evaluate_every_steps), self._due(recipe.checkpoint_every_steps)
-                stops = stop.received is not None
-                if evaluates or saves or stops or self._due(recipe.log_every_steps):
-                    row = self._read_out()
-                    if evaluates:
-                        evaluation = self.evaluate()
-                        row = replace(row, test_accuracy=evaluation.accuracy)
-                    log.add(row)
-                    display.show(row)
-                if saves or stops:
-                    self._save()
-                if stops and self.step < recipe.steps:
-                    raise self._interrupted(stop)
-                if evaluates or saves:
-                    self._clock = time.monotonic()
-        return evaluation or self.evaluate()  # nothing was left to train when a run was killed after its last step
+        evaluates = self._due(self.plan.evaluate_every_steps)
+        saves = self._due(self.recipe.watch.checkpoint_every_steps)
+        stops = self._told_to_stop(stop)
+        if evaluates or saves or stops or self._due(self.recipe.watch.log_every_steps) or self._phase_ends():
+            row, norms = self._read_out()
+            if evaluates:
+                evaluation = self.evaluate()
+                row = replace(row, test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
+            self._log.add(row, norms)
+            self._display.show(row)
+        score = None if evaluation is None else self._score(evaluation)
+        if saves or stops or (score is not None and score > self.best_score):
+            self._save(score)
+        if stops and self.step < self.plan.steps:
+            raise self._interrupted(stops)
+        if evaluates or saves:
+            self._clock = time.monotonic()
+        return evaluation
 
-    def _batches(self) -> Any:
-        recipe = self.recipe
-        dataset = training_batches(
+    def _batches(self, steps: range, *, size_px: int) -> Any:
+        def of(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            return training_batches(
+                self.source,
+                self.recipe.images,
+                self.recipe.augmentation,
+                size_px=size_px,
+                batch_size=self.recipe.batch_size,
+                steps=steps,
+                seed=self.seed,
+                replicas=self.place.replicas,
+                first_replica=self.place.first_replica,
+                local_replicas=self.place.local_replicas,
+            )
+
+        return self.strategy.distribute_datasets_from_function(of)
+
+    def _plain_inputs(self, count: int) -> Iterator[tf.Tensor]:
+        """`count` training images or a few more, as evaluation sees its own, in shuffled batches of inputs."""
+        batch_size, preprocess = self.recipe.batch_size, self.state.model.preprocess
+        batches = training_batches(
             self.source,
-            self.preprocess,
-            batch_size=recipe.batch_size,
-            steps=range(self.step, recipe.steps),
+            self.recipe.images,
+            Augmentation(crop="none", flip=False),
+            size_px=self.recipe.images.test_size_px,
+            batch_size=batch_size,
+            steps=range(-(-count // batch_size)),
             seed=self.seed,
-            padding=recipe.padding_px,
-            flip=recipe.flip,
         )
-        return self.strategy.experimental_distribute_dataset(dataset)
+        return (preprocess(images) for images, *_ in batches)
 
-    def _train_step(self, element_spec: Any) -> Any:
+    def _train_step(self, element_spec: Any) -> Callable[..., None]:
+        optimizer = self.recipe.optimizer
         return make_train_step(
-            self.model,
-            self.optimizer,
-            self.sums,
-            preprocess=self.preprocess,
+            self.state.model,
+            self.state.optimizer,
+            self.state.sums,
+            objective=self.objective,
             batch_size=self.recipe.batch_size,
             strategy=self.strategy,
             element_spec=element_spec,
+            clip_norm=optimizer.clip_norm,
+            accumulate=optimizer.accumulate,
+            average=self.state.average,
         )
 
     def _due(self, every: int) -> bool:
-        return self.step % every == 0 or self.step == self.recipe.steps
+        return self.step % every == 0 or self.step == self.plan.steps
 
-    def _read_out(self) -> LogRow:
-        recipe = self.recipe
-        steps = self.step - self._read_at
-        loss, correct, finite_steps = self.sums.read(self.strategy)
+    def _phase_ends(self) -> bool:
+        return any(self.step == phase.steps.stop for phase in self.plan.phases)
+
+    def _told_to_stop(self, stop: StopRequest) -> int:
+        """The signal that this worker or, asked now and then, any of them received; 0 for none."""
+        received = stop.received or 0
+        if self.place.workers == 1:
+            return received
+        return any_worker(received, self.strategy) if self._due(AGREE_EVERY_STEPS) else 0
+
+    def _read_out(self) -> tuple[LogRow, dict[str, float]]:
+        """The row of the steps since the last one, and each stage's gradient norm: a root mean square over them."""
+        batch_size, steps = self.recipe.batch_size, self.step - self._read_at
+        totals = self.state.sums.read(self.strategy)
         now = time.monotonic()
         elapsed, self._clock = now - self._clock, now
         self.seconds += elapsed
-        if finite_steps < steps:
-            bad = self._read_at + finite_steps + 1
+        if totals.finite_steps < steps:
+            bad = self._read_at + totals.finite_steps + 1
             raise NotFinite(f"the loss of step {bad} is not finite. {self.checkpoints.describe_last_good()}")
         self._read_at = self.step
-        return LogRow(
+        row = LogRow(
             step=self.step,
-            epoch=self.step * recipe.batch_size / len(self.source.train),
-            learning_rate=float(self.optimizer.schedule(self.step - 1)),
-            loss=loss / steps,
-            accuracy=correct / (steps * recipe.batch_size),
-            images_per_second=steps * recipe.batch_size / elapsed,
+            epoch=self.step / self.plan.steps_per_epoch,
+            learning_rate=float(self.state.schedule(self.step - 1)),
+            loss=totals.loss / steps,
+            accuracy=totals.correct / (steps * batch_size),
+            images_per_second=steps * batch_size / elapsed,
+            input_wait=min(self._input.read() / elapsed, 1.0),
+            seconds=self.seconds,
         )
+        return row, self._norms(totals, steps)
 
-    def _save(self) -> None:
+    def _norms(self, totals: Totals, steps: int) -> dict[str, float]:
+        squares = totals.gradient_squares / steps
+        return {stage: float(np.sqrt(squares[places].sum())) for stage, places in self._stages.items()}
+
+    def _score(self, evaluation: Evaluation) -> float:
+        """What the best checkpoint has most of."""
+        if self.recipe.watch.best_by == "loss":
+            assert evaluation.loss is not None
+            return -evaluation.loss
+        return evaluation.accuracy
+
+    def _save(self, score: float | None) -> None:
         # The update of the last step may have ruined the weights although its loss was finite.
-        for variable in self.model.trainable_variables:
+        for variable in self.state.model.trainable_variables:
             if not tf.reduce_all(tf.math.is_finite(variable.value)):
                 raise NotFinite(
                     f"{variable.path} is not finite after step {self.step}. {self.checkpoints.describe_last_good()}"
                 )
-        self.checkpoints.save(self.step, {"seconds": self.seconds})
+        self.checkpoints.save(self.step, {"seconds": self.seconds}, score=score)
+        if score is not None:
+            self.best_score = max(self.best_score, score)
 
-    def _interrupted(self, stop: StopRequest) -> Interrupted:
-        assert stop.received is not None
-        name = signal.Signals(stop.received).name
+    def _interrupted(self, received: int) -> Interrupted:
+        name = signal.Signals(received).name
         return Interrupted(
-            f"{name}: stopped after step {self.step} of {self.recipe.steps}; the checkpoint is written.",
-            signal_number=stop.received,
+            f"{name}: stopped after step {self.step} of {self.plan.steps}; the checkpoint is written.",
+            signal_number=received,
         )

@@ -1,79 +1,63 @@
-"""The network of a recipe, and the trained one of a workdir."""
+"""The networks of a recipe, and the trained one of a workdir."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import keras
-import tensorflow as tf
 
 import kres
 from kres.preprocessing import Preprocess
-from kres.training.checkpoints import CheckpointError, Checkpoints
-from kres.training.optimisation import SGD, WarmupStepDecay
-from kres.training.recipes import Recipe
-from kres.training.workdir import MODEL, RUN, read_run
+from kres.training.settings import Images, Network, Recipe
+from kres.training.settings.networks import network_spec
 
 
-def preprocess_of(recipe: Recipe) -> Preprocess:
-    """How images reach the network of `recipe`."""
+def preprocess_of(images: Images) -> Preprocess:
+    """How images reach a network that is evaluated."""
     return Preprocess(
-        size=recipe.image_size_px,
-        crop=recipe.crop,
-        mean=recipe.mean,
-        std=recipe.std,
-        interpolation=recipe.interpolation,
+        size=images.test_size_px,
+        crop=images.crop,
+        mean=images.mean,
+        std=images.std,
+        interpolation=images.interpolation,
     )
 
 
-def build_model(recipe: Recipe, *, classes: int, activation: str | None) -> keras.Model:
-    """A fresh network of `recipe`; without `activation` it puts out logits (n, classes), which training needs."""
-    return kres.build(
-        recipe.model,
+def build_model(
+    network: Network, preprocess: Preprocess, *, classes: int, activation: str | None, size_px: int | None
+) -> keras.Model:
+    """A fresh network, weights as the recipe starts with; without `activation` it puts out logits (n, classes).
+
+    `size_px` None takes images of any size, which training at several sizes needs.
+    """
+    model = kres.build(
+        network_spec(network),
         classes=classes,
-        input_shape=(recipe.image_size_px, recipe.image_size_px, 3),
+        weights=network.weights,
+        input_shape=(size_px, size_px, 3),
         classifier_activation=activation,
-        zero_init_residual=recipe.zero_init_residual,
-        preprocess=preprocess_of(recipe),
-        dtype=recipe.compute_dtype,
+        zero_init_residual=network.zero_init_residual,
+        norm=network.norm,
+        drop_path=network.drop_path,
+        dropout=network.dropout,
+        preprocess=preprocess,
+        dtype=network.dtype,
     )
+    if network.frozen_until is not None:
+        kres.freeze(model, network.frozen_until)
+    return model
 
 
-def build_optimizer(recipe: Recipe, variables: list[keras.Variable]) -> SGD:
-    """The optimizer of `recipe` with its variables made: made inside the traced step they cost a second trace."""
-    schedule = WarmupStepDecay(
-        recipe.learning_rate,
-        warmup_steps=recipe.warmup_steps,
-        warmup_learning_rate=recipe.warmup_learning_rate,
-        decay_at_steps=recipe.decay_at_steps,
-        decay_factor=recipe.decay_factor,
-    )
-    optimizer = SGD(schedule, momentum=recipe.momentum, l2=recipe.weight_decay)
-    optimizer.build(variables)
-    return optimizer
+def training_model(recipe: Recipe, *, classes: int) -> keras.Model:
+    """The network that a run of `recipe` trains, which puts out logits (n, classes)."""
+    images = recipe.images
+    sizes = {images.train_size_px, images.test_size_px, *images.progressive_px}
+    size = sizes.pop() if len(sizes) == 1 else None
+    return build_model(recipe.network, preprocess_of(images), classes=classes, activation=None, size_px=size)
 
 
 def with_softmax(model: keras.Model, recipe: Recipe) -> keras.Model:
-    """A copy of a model of logits that ends in probabilities."""
-    final = build_model(recipe, classes=model.output_shape[-1], activation="softmax")
+    """A copy of a trained model of logits that ends in probabilities, at the size of evaluation."""
+    network = replace(recipe.network, weights=None)
+    size = recipe.images.test_size_px
+    final = build_model(network, model.preprocess, classes=model.output_shape[-1], activation="softmax", size_px=size)
     final.set_weights(model.get_weights())
     return final
-
-
-def load_model(path: str | Path) -> keras.Model:
-    """The model of a workdir (of a run that has not ended: its newest checkpoint) or of a `.keras` file.
-
-    Raises ValueError when `path` is neither and CheckpointError when the run has no good checkpoint.
-    """
-    path = Path(path)
-    if path.is_file() and path.suffix == ".keras":
-        return keras.saving.load_model(path, compile=False)
-    if (path / MODEL).is_file():
-        return keras.saving.load_model(path / MODEL, compile=False)
-    if not (path / RUN).is_file():
-        raise ValueError(f"a trained model is a workdir or a .keras file. Received: {path}")
-    settings = read_run(path)["settings"]
-    recipe = Recipe.from_dict(settings["recipe"])
-    model = build_model(recipe, classes=settings["data"]["classes"], activation=None)
-    tracked = tf.train.Checkpoint(model=model, optimizer=build_optimizer(recipe, model.trainable_variables))
-    if Checkpoints(path / "checkpoints", tracked, keep=recipe.keep_checkpoints).restore() is None:
-        raise CheckpointError(f"the run in {path} has no checkpoint yet.")
-    return with_softmax(model, recipe)

@@ -1,43 +1,71 @@
 """One training step: one flat graph, run on every replica, with its sums left on the device until somebody asks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from kres.training.averaging import MovingAverage
+from kres.training.gradients import accumulated, apply, clipped, reduced
+from kres.training.objective import Objective
 
 DEEP_LAYERS = 300
 
 
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """What `Sums` held at a readout."""
+
+    loss: float
+    """Sum over the steps of the batch's mean loss."""
+    correct: int
+    finite_steps: int
+    """Steps before the first whose loss was not finite."""
+    gradient_squares: np.ndarray
+    """Sum over the steps of the squared norm of each trainable weight's gradient (weights,)."""
+
+
 class Sums:
-    """Loss and accuracy summed on the devices since the last readout; create it within the strategy's scope."""
+    """Loss, accuracy and gradient norms summed on the devices since the last readout; made in the strategy's scope."""
 
-    def __init__(self) -> None:
-        self.loss = _per_replica(tf.float32)
-        self.correct = _per_replica(tf.int64)
-        self.finite_steps = _per_replica(tf.int64)
+    def __init__(self, weights: Sequence[keras.Variable]) -> None:
+        self.loss = _per_replica((), tf.float32)
+        self.correct = _per_replica((), tf.int64)
+        self.finite_steps = _per_replica((), tf.int64)
+        self.squares = _per_replica((len(weights),), tf.float32)
 
-    def add(self, loss: tf.Tensor, correct: tf.Tensor) -> None:
-        """Add one replica's share of the batch's mean loss () and its number of right answers ()."""
+    def add(self, loss: tf.Tensor, correct: tf.Tensor, gradients: Sequence[tf.Tensor]) -> None:
+        """Add one replica's share of the batch's mean loss (), its right answers (), and the batch's gradients."""
         total = self.loss.assign_add(loss)
         self.correct.assign_add(correct)
         # A sum that once was not finite never is again, so this counts the steps before the first bad one.
         self.finite_steps.assign_add(tf.cast(tf.math.is_finite(total), tf.int64))
+        squares = tf.stack([2 * tf.nn.l2_loss(tf.cast(gradient, tf.float32)) for gradient in gradients])
+        self.squares.assign_add(squares)
 
-    def read(self, strategy: tf.distribute.Strategy) -> tuple[float, int, int]:
-        """(summed loss, right answers, steps before the first non-finite loss), and start again from zero."""
+    def read(self, strategy: tf.distribute.Strategy) -> Totals:
+        """The sums over all replicas; they start again from zero."""
         with strategy.scope():
-            variables = self.loss, self.correct, self.finite_steps
-            loss, correct, finite_steps = (variable.read_value().numpy() for variable in variables)
+            variables = self.loss, self.correct, self.finite_steps, self.squares
+            loss, correct, finite_steps, squares = (variable.read_value().numpy() for variable in variables)
             for variable in variables:
-                variable.assign(tf.zeros((), variable.dtype))
-        return float(loss), int(correct), int(finite_steps) // strategy.num_replicas_in_sync
+                variable.assign(tf.zeros(variable.shape, variable.dtype))
+        replicas = strategy.num_replicas_in_sync
+        return Totals(
+            loss=float(loss),
+            correct=int(correct),
+            finite_steps=int(finite_steps) // replicas,
+            gradient_squares=squares / replicas,  # each replica adds those of the whole batch
+        )
 
 
-def _per_replica(dtype: tf.DType) -> tf.Variable:
+def _per_replica(shape: tuple[int, ...], dtype: tf.DType) -> tf.Variable:
     return tf.Variable(
-        tf.zeros((), dtype),
+        tf.zeros(shape, dtype),
         trainable=False,
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.SUM,
@@ -49,32 +77,39 @@ def make_train_step(
     optimizer: keras.optimizers.Optimizer,
     sums: Sums,
     *,
-    preprocess: Callable[[tf.Tensor], tf.Tensor],
+    objective: Objective,
     batch_size: int,
     strategy: tf.distribute.Strategy,
     element_spec: Any,
-) -> Callable[[Any, Any], None]:
-    """A graph (images (n, h, w, c) uint8, labels (n,) int32) -> None that updates `model`, which ends in logits.
+    clip_norm: float | None = None,
+    accumulate: int = 1,
+    average: MovingAverage | None = None,
+) -> Callable[..., None]:
+    """A graph that takes a batch of the input pipeline and updates `model` and, if there is one, `average`.
 
-    The loss is cross-entropy in float32, its mean taken over the global batch of `batch_size`, so gradients are summed
-    over the replicas.
+    The loss is the objective's mean over the global batch of `batch_size`, so gradients are summed over the replicas.
     """
     weights = model.trainable_variables
 
-    def replica_step(images: tf.Tensor, labels: tf.Tensor) -> None:
+    def gradients_of(*batch: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
-            logits = tf.cast(model(preprocess(images), training=True), tf.float32)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            losses, correct = objective(*batch)
             loss = tf.reduce_sum(losses) / batch_size
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        optimizer.apply(gradients, weights)
-        right = tf.argmax(logits, axis=-1, output_type=labels.dtype) == labels
-        sums.add(loss, tf.math.count_nonzero(right))
+            scaled = optimizer.scale_loss(loss)
+        return tape.gradient(scaled, [weight.value for weight in weights]), loss, correct
+
+    def replica_step(*batch: tf.Tensor) -> None:
+        gradients, loss, correct = accumulated(gradients_of, batch, parts=accumulate)
+        gradients = reduced(gradients, optimizer)
+        sums.add(loss, correct, gradients)
+        apply(optimizer, clipped(gradients, clip_norm), weights)
+        if average is not None:
+            average.update()
 
     @tf.function(input_signature=list(element_spec), autograph=False)
-    def train_step(images: Any, labels: Any) -> None:
-        strategy.run(replica_step, args=(images, labels))
+    def train_step(*batch: Any) -> None:
+        strategy.run(replica_step, args=batch)
 
     return without_graph_passes(train_step, model)
 

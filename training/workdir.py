@@ -3,6 +3,8 @@
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from kres.writing import write_atomically
 RUN = "run.json"
 MODEL = "model.keras"
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
+STATES = (RUNNING, INTERRUPTED, FAILED, FINISHED)
 
 
 class WorkdirError(ValueError):
@@ -52,8 +55,18 @@ def read_run(path: Path) -> dict[str, Any]:
         raise WorkdirError(f"{path / RUN} is not readable: {error!r}") from error
 
 
-def write_run(path: Path, settings: dict[str, Any], *, state: str, result: dict[str, Any] | None = None) -> None:
-    """Write `run.json`: the settings, the versions that ran them, the state and (at the end) the result."""
+def write_run(
+    path: Path,
+    settings: dict[str, Any],
+    *,
+    state: str,
+    result: dict[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `run.json`: the state, the settings, the versions that ran them, `facts` and (at the end) the result.
+
+    `facts` are what `kres.training.surroundings.facts_of` found; the next call may differ in them.
+    """
     versions = {
         "kres": kres.__version__,
         "python": platform.python_version(),
@@ -61,8 +74,21 @@ def write_run(path: Path, settings: dict[str, Any], *, state: str, result: dict[
         "keras": keras.__version__,
         "numpy": np.__version__,
     }
-    run = {"state": state, "settings": settings, "versions": versions, "result": result}
+    ended = None if state == RUNNING else utc_now()
+    run = {
+        "state": state,
+        "settings": settings,
+        **(facts or {}),
+        "versions": versions,
+        "ended": ended,
+        "result": result,
+    }
     write_atomically(path / RUN, lambda aside: aside.write_text(json.dumps(run, indent=1)))
+
+
+def utc_now() -> str:
+    """The time as ISO 8601 has it, in UTC and whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def describe_data(source: Source) -> dict[str, Any]:
@@ -80,12 +106,18 @@ def describe_data(source: Source) -> dict[str, Any]:
     }
 
 
+def data_name(source: str) -> str:
+    """The data's name to show to others: where a user's folders are is the user's matter."""
+    place = Path(source).expanduser()
+    return place.name if place.is_absolute() or place.is_dir() else source
+
+
 def _listing(split: Split) -> bytes:
     return "\n".join(f"{name}\t{label}" for name, label in zip(split.names, split.labels, strict=True)).encode()
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    old, new = _flatten(old), _flatten(new)
+    old, new = flatten(old), flatten(new)
     if old.get("data.sha256") == new.get("data.sha256"):  # the same images by another path
         for key in ("data.source", "data.class_names"):  # names are in the digest; the earliest runs list none
             old[key] = new.get(key)
@@ -93,8 +125,9 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[An
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 
 
-def _flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one table: `{"recipe": {"steps": 3}}` is `{"recipe.steps": 3}`."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat

@@ -14,13 +14,17 @@ import kres
 from kres.cli.bench import bench
 from kres.cli.catalogue import list_
 from kres.cli.compare import compare_
+from kres.cli.data import app as data
+from kres.cli.data_bench import bench as data_bench
 from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
 from kres.cli.export_weights import export_weights
 from kres.cli.info import info
+from kres.cli.launch import launch_
 from kres.cli.predict import predict
 from kres.cli.push import push
+from kres.cli.runs import runs
 from kres.cli.train import train
 from kres.cli.verify import verify
 
@@ -28,6 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "info": info,
     "train": train,
+    "runs": runs,
     "eval": evaluate,
     "predict": predict,
     "export": export,
@@ -36,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify,
     "bench": bench,
     "compare": compare_,
+    "launch": launch_,
     "demo": demo,
 }
 
@@ -52,6 +58,8 @@ app = typer.Typer(
 )
 for name, command in COMMANDS.items():
     app.command(name)(command)
+data.command("bench")(data_bench)
+app.add_typer(data, name="data")
 
 
 def _show_version(wanted: bool) -> None:

@@ -12,9 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from kres.cli.verify import AsJson, megabytes
-
-# What decides whether int8 and bfloat16 are fast, as Linux names it.
-CPU_FLAGS = frozenset("avx2 avx_vnni avx512f avx512_vnni avx512_bf16 amx_bf16 amx_int8 asimd asimddp i8mm".split())
+from kres.hardware import cpu_flags
 
 
 def bench(
@@ -55,12 +53,3 @@ def bench(
 def machine() -> dict[str, Any]:
     """Give what of this machine decides about speed."""
     return {"cpu_flags": cpu_flags(), "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by the CPU")}
-
-
-def cpu_flags() -> list[str]:
-    """Give those of the CPU's instruction sets that decide about speed; none where the system does not say."""
-    try:
-        words = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return []
-    return sorted(CPU_FLAGS & words)

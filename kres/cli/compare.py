@@ -42,9 +42,8 @@ def compare_(
     rivals = [find(name) for name in dict.fromkeys(names)]
     if plot is not None:
         check_plot(plot, [rival.name for rival in rivals if rival.top1 is not None])
-    for path in filter(None, (csv, plot)):
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"no such folder: {path.parent}. Received: {path}")
+    if csv is not None and not csv.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {csv.parent}. Received: {csv}")
     with Console(stderr=True).status("building") as status:
         rows = compare(
             rivals,

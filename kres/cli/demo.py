@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import kres
-from kres.cli.bench import cpu_flags
 from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, megabytes, percent
+from kres.hardware import cpu_flags
 
 RECIPE, DATA = "digits_resnet20", "digits"
 THREADS = 2

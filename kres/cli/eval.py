@@ -8,7 +8,7 @@ from rich.console import Console
 
 import kres
 from kres.cli.export_weights import PublishedWeights
-from kres.cli.verify import AcceptLicence, AsJson, Classes, ImageSize, OnCorrupt, Source
+from kres.cli.verify import SOURCES, AcceptLicence, AsJson, Classes, ImageSize, OnCorrupt, Source
 from kres.preprocessing import Preprocess
 from kres.weights import PUBLISHED, published_name
 from kres.weights.catalog import DEFAULT
@@ -16,7 +16,7 @@ from kres.weights.catalog import DEFAULT
 
 def eval(  # noqa: A001 - the name of the command
     model: Source,
-    data: Annotated[str, typer.Option(help="digits, an image folder, a TFDS name or a TFDS directory.")],
+    data: Annotated[str, typer.Option(help=SOURCES)],
     weights: PublishedWeights = None,
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
@@ -36,7 +36,8 @@ def eval(  # noqa: A001 - the name of the command
     from kres.training import evaluate
     from kres.training.data import load
 
-    with Console(stderr=True).status("running the model"):
+    console = Console(stderr=True)
+    with console.status("building the model"):
         named = resolve(
             model,
             weights=weights,
@@ -45,10 +46,11 @@ def eval(  # noqa: A001 - the name of the command
             image_size=image_size,
             default_weights=DEFAULT,
         )
-        source = load(data, on_corrupt=on_corrupt)
-        # A saved model may have been trained on four fifths of these images; a row's weights come from elsewhere.
-        is_row = weights is not None or named.weights is not None
-        split = split or ("all" if source.held_out and is_row else "test")
+    source = load(data, on_corrupt=on_corrupt)  # shows its own progress
+    # A saved model may have been trained on four fifths of these images; a row's weights come from elsewhere.
+    is_row = weights is not None or named.weights is not None
+    split = split or ("all" if source.held_out and is_row else "test")
+    with console.status("running the model"):
         found = evaluate(named.model, source, split=split, batch_size=batch_size)
     preprocess = kres.preprocess(named.model)
     result: dict[str, Any] = {

@@ -77,7 +77,7 @@ def resolve(
 
 
 def _saved(path: Path) -> Named:
-    from kres.training.models import load_model
+    from kres.training.loading import load_model
     from kres.training.workdir import RUN, read_run
 
     if not path.exists():

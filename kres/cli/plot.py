@@ -1,4 +1,4 @@
-"""The picture of `kres compare`: published accuracy against cost."""
+"""The picture of `kres compare`: published accuracy against cost; and what every picture needs."""
 
 import math
 from collections.abc import Sequence
@@ -11,13 +11,20 @@ from kres.writing import write_atomically
 SUFFIXES = (".png", ".svg")
 
 
-def check_plot(path: Path, rows: Sequence[str]) -> None:
-    """Raise before anything is measured: ValueError for a suffix that is no picture's, or without matplotlib."""
+def check_picture(path: Path) -> None:
+    """Raise before long work: for a suffix that is no picture's, a folder that is not there, or without matplotlib."""
     if path.suffix not in SUFFIXES:
         raise ValueError(f"a plot is a file ending in {' or '.join(SUFFIXES)}. Received: {path}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {path.parent}. Received: {path}")
+    figure_class()
+
+
+def check_plot(path: Path, rows: Sequence[str]) -> None:
+    """Raise before anything is measured: what `check_picture` raises, and ValueError without a network to draw."""
+    check_picture(path)
     if not rows:
         raise ValueError(f"none of the networks has a published top-1 to plot. Received: {path}")
-    _figure_class()
 
 
 def write_plot(path: Path, rows: Sequence[Compared]) -> None:
@@ -26,7 +33,7 @@ def write_plot(path: Path, rows: Sequence[Compared]) -> None:
     panels = [("multiply-accumulates (G)", [row.macs / 1e9 for row in known])]
     if all(row.tflite is not None for row in known):
         panels.append(("TFLite float32 latency (ms)", [row.tflite.median_ms for row in known if row.tflite]))
-    figure = _figure_class()(figsize=(6.4 * len(panels), 4.8), layout="constrained")
+    figure = figure_class()(figsize=(6.4 * len(panels), 4.8), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (label, costs) in zip(axes, panels, strict=True):
         _draw(axis, known, costs, label)
@@ -57,7 +64,8 @@ def _ticks(costs: Sequence[float]) -> tuple[list[float], list[str]]:
     return shown, [f"{place:g}" for place in shown]
 
 
-def _figure_class() -> Any:
+def figure_class() -> Any:
+    """Matplotlib's Figure, which needs no display; ModuleNotFoundError that names the extra."""
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:

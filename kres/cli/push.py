@@ -31,6 +31,7 @@ def push(
 ) -> None:
     """Write a model with its card into a folder in the hub's layout, and upload it with --to."""
     from kres.cli.models import resolve
+    from kres.training.cards import measured_of, training_notes
 
     named = resolve(source, weights=weights, accept_licence=accept_licence, default_weights=DEFAULT)
     names = named.class_names if labels is None else labels.read_text(encoding="utf-8").splitlines()
@@ -42,25 +43,8 @@ def push(
         private=private,
         licence=licence,
         labels=names,
-        measured=None if named.directory is None else _measured(named.directory),
+        measured=None if named.directory is None else measured_of(named.directory),
+        notes="" if named.directory is None else training_notes(named.directory),
         overwrite=force,
     )
     typer.echo(url or str(folder))
-
-
-def _measured(workdir: Path) -> kres.Measured | None:
-    """What a run's record says of the model's accuracy; None while the run goes on."""
-    from kres.training.workdir import read_run
-
-    run = read_run(workdir)
-    result = run.get("result")
-    if result is None:
-        return None
-    source = run["settings"]["data"]["source"]
-    place = Path(source).expanduser()
-    return kres.Measured(
-        data=place.name if place.is_absolute() or place.is_dir() else source,  # where folders are is the user's matter
-        accuracy=result["accuracy"],
-        n_images=result["n_images"],
-        recipe=run["settings"]["recipe"]["name"],
-    )

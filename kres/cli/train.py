@@ -2,46 +2,79 @@
 
 import json
 import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from kres.cli.verify import OnCorrupt
 
+if TYPE_CHECKING:
+    from kres.training import Recipe
+
 logger = logging.getLogger(__name__)
+
+RECIPE, SMOKE_DATA = "transfer", "digits"
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as cifar_resnet20.")],
-    workdir: Annotated[Path, typer.Option(help="Where the run is kept: new, empty, or with --resume this run's.")],
-    data: Annotated[str, typer.Option(help="digits, an image folder, a TFDS name or a TFDS directory.")] = "digits",
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="digits, a folder of images, a TFDS name or directory, TFRecords, a .csv or an .npz file. "
+            "Default: what the recipe is for.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help=f"Name of a recipe. Default: {RECIPE}, which fine-tunes a trained network.")
+    ] = None,
+    workdir: Annotated[
+        Path | None, typer.Option(help="Where the run is kept. Default: runs/RECIPE-DATA.", show_default=False)
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PART.FIELD=VALUE", help="Change a field of the recipe; may be repeated."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Squeeze the schedule to this many steps.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Squeeze the schedule to this many epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
-    strategy: Annotated[str, typer.Option(help="auto, one or mirrored.")] = "auto",
+    strategy: Annotated[str, typer.Option(help="auto, one, mirrored, multi_worker or tpu.")] = "auto",
     devices: Annotated[int | None, typer.Option(help="How many GPUs (or, without one, logical CPUs).")] = None,
     on_corrupt: OnCorrupt = "fail",
     deterministic: Annotated[bool, typer.Option("--deterministic", help="Bit-for-bit repeatable on one CPU.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the recipe, its steps, learning rates and memory; train nothing.")
+    ] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Shrink the recipe to seconds: does everything in it run?")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the result to standard output as JSON.")] = False,
 ) -> None:
-    """Train a network, evaluate it on the test images and keep everything in a workdir.
+    """Train a network by a recipe, evaluate it on the test images and keep everything in a workdir.
 
-    Ctrl-C and SIGTERM finish the step, write a checkpoint and end with 130 and 143; --resume goes on from there.
+    Without a recipe, a trained network is fine-tuned on the images in DATA. Ctrl-C and SIGTERM finish the step, write a
+    checkpoint and end with 130 and 143; --resume goes on from there.
     """
     from kres.training import fit
 
-    with ends_with_its_exit_code("Go on with --resume."):
+    chosen = _chosen(recipe, data, changes or [], steps=steps, epochs=epochs, batch_size=batch_size, smoke=smoke)
+    data = data or (SMOKE_DATA if smoke else chosen.about.data)
+    if dry_run:
+        _show_plan(chosen, data, on_corrupt=on_corrupt, as_json=as_json)
+        return
+    with _place(workdir, chosen, data, temporary=smoke) as place, ends_with_its_exit_code("Go on with --resume."):
         result = fit(
-            recipe,
+            chosen,
             data=data,
-            workdir=workdir,
+            workdir=place,
             seed=seed,
-            steps=steps,
-            batch_size=batch_size,
             strategy=strategy,
             devices=devices,
             resume=resume,
@@ -51,10 +84,65 @@ def train(
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
     else:
+        where = "" if smoke and workdir is None else f": {result.model_path}"
         typer.echo(
             f"{result.accuracy:.2%} of {result.n_images} test images right after {result.steps} steps "
-            f"({result.seconds:.0f} s): {result.model_path}"
+            f"({result.seconds:.0f} s){where}"
         )
+
+
+def _chosen(
+    name: str | None,
+    data: str | None,
+    changes: list[str],
+    *,
+    steps: int | None,
+    epochs: float | None,
+    batch_size: int | None,
+    smoke: bool,
+) -> "Recipe":
+    """The recipe of that name as the options change it."""
+    from kres.training import recipe
+    from kres.training.settings import overrides
+    from kres.training.settings.smoke import smoke as shrunk
+
+    if name is None and data is None and not smoke:
+        raise ValueError(
+            "what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither"
+        )
+    if steps is not None and epochs is not None:
+        raise ValueError(f"a run has one length: --steps or --epochs. Received: steps={steps}, epochs={epochs:g}")
+    chosen = recipe(name or RECIPE)
+    if batch_size is not None:
+        changes = [*changes, f"batch_size={batch_size}"]
+    chosen = overrides.apply(chosen, changes)
+    if steps is not None or epochs is not None:
+        chosen = chosen.with_length(steps, "steps") if steps is not None else chosen.with_length(epochs or 0, "epochs")
+    return shrunk(chosen) if smoke else chosen
+
+
+def _show_plan(recipe: "Recipe", data: str, *, on_corrupt: str, as_json: bool) -> None:
+    from kres.training.data import load
+    from kres.training.plan import describe, plan
+
+    source = load(data, on_corrupt=on_corrupt)
+    planned = plan(recipe, len(source.train))
+    if as_json:
+        typer.echo(json.dumps(planned.to_dict(classes=source.classes), indent=2))
+    else:
+        Console().print(describe(planned, classes=source.classes))
+
+
+@contextmanager
+def _place(workdir: Path | None, recipe: "Recipe", data: str, *, temporary: bool) -> Iterator[Path]:
+    """The workdir that was named, or the usual one; without a name a smoke run leaves nothing behind."""
+    if workdir is not None:
+        yield workdir
+    elif temporary:
+        with tempfile.TemporaryDirectory(prefix="kres-smoke-") as folder:
+            yield Path(folder)
+    else:
+        yield Path("runs") / f"{recipe.name}-{Path(data).name.replace(':', '-').replace('/', '-')}"
 
 
 @contextmanager

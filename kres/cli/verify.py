@@ -15,9 +15,12 @@ Source = Annotated[
     str,
     typer.Argument(metavar="CHECKPOINT_OR_MODEL", help="A workdir, a .keras file, or a row of `kres list`."),
 ]
+SOURCES = "digits, an image folder, a folder of TFRecord files, a .csv or .npz file, a TFDS name or directory."
+"""What a source of data may be, in the help of every command that takes one."""
+
 Data = Annotated[
     str | None,
-    typer.Option(help="Held-out images: digits, an image folder, a TFDS name or directory. Default: the run's own."),
+    typer.Option(help=f"Held-out images: {SOURCES} Default: the run's own."),
 ]
 Weights = Annotated[str | None, typer.Option(help="For a row: a published tag or a file. Default: random weights.")]
 AcceptLicence = Annotated[

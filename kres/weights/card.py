@@ -1,5 +1,6 @@
 """A model's card: the README.md by which the hub and its readers know it, made of what is known and nothing else."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ class Measured:
     accuracy: float
     """Share of the images whose best class is theirs, 0..1."""
     n_images: int
+    split: str | None = None
+    """Name of the part of the data set that the images are."""
     recipe: str | None = None
     """The recipe of `kres.training` that the model was trained by."""
 
@@ -58,36 +61,61 @@ def licence_of(model: ResNet, licence: str | None) -> str:
     return licence or theirs or _UNKNOWN
 
 
-def card(model: ResNet, *, licence: str, labels: tuple[str, ...] | None, measured: Measured | None, title: str) -> str:
-    """The card as text: front matter in YAML, then Markdown."""
+def card(
+    model: ResNet,
+    *,
+    licence: str,
+    labels: tuple[str, ...] | None,
+    measured: Measured | None,
+    title: str,
+    use: str,
+    notes: str = "",
+) -> str:
+    """The card as text: front matter in YAML, then Markdown: facts, `use` under a heading of its own, and `notes`."""
     facts = {"Network": _network(model), **_facts(model, licence=licence, labels=labels, measured=measured)}
-    table = "\n".join(f"| {name} | {_cell(value)} |" for name, value in facts.items())
-    return f"""---
-{_front_matter(model, licence=licence, measured=measured, title=title)}
----
+    parts = [
+        f"---\n{_front_matter(model, licence=licence, measured=measured, title=title)}\n---",
+        f"# {title}",
+        fact_table(facts),
+        "## Use",
+        use.strip(),
+        notes.strip(),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
-# {title}
 
-| | |
-| --- | --- |
-{table}
+def fact_table(facts: Mapping[str, str], *, head: tuple[str, str] = ("", "")) -> str:
+    """Names and what is to be said of them as a Markdown table, the words as they are."""
+    return markdown_table([head, *facts.items()])
 
-## Use
 
-With [Keras 3](https://keras.io) and kres:
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first row is its head."""
+    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
+    return "\n".join([lines[0], "| " + " | ".join("---" for _ in rows[0]) + " |", *lines[1:]])
+
+
+def use_of_folder(model: ResNet) -> str:
+    """How the folder that `push` writes is used."""
+    return f"""With [Keras 3](https://keras.io) and kres:
 
 ```python
 import keras
 import kres
 
 model = keras.saving.load_model("{MODEL}")
-scores = model(kres.preprocess(model)(images))  # images: (n, {model.preprocess.size}, {model.preprocess.size}, \
-{model.input_shape[-1]}), of 0..255
+{use_of_model(model)}
 ```
 
 `{WEIGHTS}` has the same weights under timm's names: `timm.create_model("local-dir:<this folder>", pretrained=True)`
 loads it where timm has an architecture of the name in `{CONFIG}`.
 """
+
+
+def use_of_model(model: ResNet) -> str:
+    """The line of Python from images to scores."""
+    size, channels = model.preprocess.size, model.input_shape[-1]
+    return f"scores = model(kres.preprocess(model)(images))  # images: (n, {size}, {size}, {channels}), of 0..255"
 
 
 def _front_matter(model: ResNet, *, licence: str, measured: Measured | None, title: str) -> str:
@@ -102,6 +130,7 @@ def _front_matter(model: ResNet, *, licence: str, measured: Measured | None, tit
                 task_type=task,
                 dataset_type=measured.data,
                 dataset_name=measured.data,
+                dataset_split=measured.split,
                 metric_type="accuracy",
                 metric_value=round(measured.accuracy, 6),
             )
@@ -134,7 +163,7 @@ def _facts(model: ResNet, *, licence: str, labels: tuple[str, ...] | None, measu
             f"{preprocess.size} x {preprocess.size}, scaled to 0..1, mean {_numbers(preprocess.mean)}, standard "
             f"deviation {_numbers(preprocess.std)}, {preprocess.order.upper()}"
         ),
-        "Licence": licence + (": no commercial use" if is_non_commercial(licence) else ""),
+        "Licence": licence + _remark(licence),
     }
     if model.options["include_top"]:
         shown = ", ".join((labels or ())[:_SHOWN_LABELS]) + (", ..." if len(labels or ()) > _SHOWN_LABELS else "")
@@ -145,9 +174,17 @@ def _facts(model: ResNet, *, licence: str, labels: tuple[str, ...] | None, measu
             facts["Published accuracy of the origin"] = f"{published.top1} % on ImageNet's validation set"
     if measured is not None:
         facts["Accuracy"] = f"{measured.accuracy:.2%} of {measured.n_images} held-out images of {measured.data}"
+        if measured.split is not None:
+            facts["Accuracy"] += f", split {measured.split}"
         if measured.recipe is not None:
             facts["Trained by"] = f"the recipe {measured.recipe} of kres"
     return facts
+
+
+def _remark(licence: str) -> str:
+    if licence == _UNKNOWN:
+        return ": whoever owns the weights names it, here and in the first lines of this file"
+    return ": no commercial use" if is_non_commercial(licence) else ""
 
 
 def _numbers(values: tuple[float, ...]) -> str:

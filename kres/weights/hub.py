@@ -1,13 +1,13 @@
 """Published files onto this machine: downloaded once, checked, kept in the publisher's own cache."""
 
 import http.client
-import os
 import re
 import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kres.caching import from_environment, user_cache
 from kres.weights.catalog import Published
 from kres.weights.downloads import NO_SPACE, DownloadError, download
 from kres.weights.integrity import Expected
@@ -21,24 +21,16 @@ class Site:
     cache: Callable[[], Path]
 
 
-def _from_environment(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable) or default).expanduser()
-
-
-def _user_cache() -> Path:
-    return _from_environment("XDG_CACHE_HOME", "~/.cache")
-
-
 SITES = {
     "keras": Site(
         url="https://storage.googleapis.com/tensorflow/keras-applications/resnet",
-        cache=lambda: _from_environment("KERAS_HOME", "~/.keras") / "models",
+        cache=lambda: from_environment("KERAS_HOME", "~/.keras") / "models",
     ),
     "torchvision": Site(
         url="https://download.pytorch.org/models",
-        cache=lambda: _from_environment("TORCH_HOME", str(_user_cache() / "torch")) / "hub" / "checkpoints",
+        cache=lambda: from_environment("TORCH_HOME", str(user_cache() / "torch")) / "hub" / "checkpoints",
     ),
-    "bit": Site(url="https://storage.googleapis.com/bit_models", cache=lambda: _user_cache() / "kres" / "bit"),
+    "bit": Site(url="https://storage.googleapis.com/bit_models", cache=lambda: user_cache() / "kres" / "bit"),
 }
 REPOSITORIES = {"timm": "timm/{name}", "kerashub": "keras/{tag}"}
 """Repositories of the Hugging Face hub, by the catalogue's name of a file or the tag in it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from kres.weights.card import Measured, card, licence_of
+from kres.weights.card import Measured, card, licence_of, use_of_folder
 from kres.weights.layout import CARD, CONFIG, FILES, MODEL, WEIGHTS, classes_of, configuration, is_repository
 from kres.weights.saving import check_network, export_weights
 from kres.writing import folder_atomically
@@ -30,6 +30,7 @@ def push(
     licence: str | None = None,
     labels: Sequence[str] | None = None,
     measured: Measured | None = None,
+    notes: str = "",
     overwrite: bool = False,
 ) -> str | None:
     """Write a model with its card into a folder in the Hugging Face hub's layout and, with `to`, upload that.
@@ -47,6 +48,7 @@ def push(
         licence: for the card, as the hub writes them: `apache-2.0`; by default that of published weights.
         labels: the classes' names, in the network's order.
         measured: for the card.
+        notes: Markdown for the end of the card, such as how the model was trained.
         overwrite: replace a folder that holds such files and nothing else.
 
     Returns:
@@ -74,7 +76,15 @@ def push(
         model.save(aside / MODEL)
         (aside / CONFIG).write_text(json.dumps(configuration(model, labels=names), indent=2) + "\n", encoding="utf-8")
         title = to.partition("/")[2] if to is not None else folder.name
-        text = card(model, licence=licence, labels=names, measured=measured, title=title)
+        text = card(
+            model,
+            licence=licence,
+            labels=names,
+            measured=measured,
+            title=title,
+            use=use_of_folder(model),
+            notes=notes,
+        )
         (aside / CARD).write_text(text, encoding="utf-8")
     return None if to is None else _upload(folder, to, token=token, private=private)
 

@@ -63,8 +63,8 @@ RUN = """
     original = loop.training_batches
 
     def doubled(*arguments, **options):
-        def double(images, labels):
-            return tf.concat([images[:4]] * 2, 0), tf.concat([labels[:4]] * 2, 0)
+        def double(*parts):
+            return tuple(tf.concat([part[:4]] * 2, 0) for part in parts)
         return original(*arguments, **options).map(double)
 
     loop.training_batches = doubled

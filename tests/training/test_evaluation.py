@@ -4,14 +4,16 @@ import pytest
 
 import kres
 from kres.training import evaluate
-from kres.training.models import build_model
+from kres.training.models import build_model, preprocess_of
 from tests.training.tiny import tiny_recipe, tiny_source
 
 
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(0)
-    return build_model(tiny_recipe(), classes=3, activation="softmax")
+    recipe = tiny_recipe()
+    preprocess = preprocess_of(recipe.images)
+    return build_model(recipe.network, preprocess, classes=3, activation="softmax", size_px=8)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 128])

@@ -22,7 +22,15 @@ def finished(tmp_path_factory):
 
 def test_a_run_leaves_what_it_promises(finished):
     names = {path.name for path in finished.workdir.iterdir()}
-    assert names == {"run.json", "checkpoints", "log.csv", "tensorboard", "model.keras"}
+    assert names == {
+        "run.json",
+        "checkpoints",
+        "log.csv",
+        "gradients.csv",
+        "tensorboard",
+        "model.keras",
+        "README.md",
+    }
     checkpoints = sorted(path.name for path in (finished.workdir / "checkpoints").iterdir())
     assert checkpoints == ["step_00000002", "step_00000004"]
     run = json.loads((finished.workdir / "run.json").read_text())
@@ -63,7 +71,7 @@ def test_the_same_run_again_is_refused_and_resumed_returns_at_once(finished):
 @pytest.mark.parametrize(
     ("changes", "difference"),
     [
-        ({"recipe": replace(tiny_recipe(), momentum=0.8)}, "recipe.momentum: 0.9 there, 0.8 here"),
+        ({"recipe": tiny_recipe(log_every_steps=1)}, "recipe.watch.log_every_steps: 2 there, 1 here"),
         ({"seed": 1}, "seed: 0 there, 1 here"),
         ({"data": tiny_source(train=21)}, "data.train_images: 20 there, 21 here"),
         ({"batch_size": 4}, "recipe.batch_size: 8 there, 4 here"),
@@ -96,7 +104,7 @@ def test_a_signal_finishes_the_step_and_a_resumed_run_ends_as_an_uninterrupted_o
     original = loop_module.Loop._due
 
     def send_after_the_first_step(self, every):
-        if self.step == 1 and every == self.recipe.evaluate_every_steps:
+        if self.step == 1 and every == self.plan.evaluate_every_steps:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, every)
 
@@ -116,7 +124,8 @@ def test_a_signal_finishes_the_step_and_a_resumed_run_ends_as_an_uninterrupted_o
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_step_and_checkpoint(tmp_path):
-    recipe = replace(tiny_recipe(steps=6), learning_rate=1e30, warmup_learning_rate=0.0, warmup_steps=0)
+    tiny = tiny_recipe(steps=6)
+    recipe = replace(tiny, schedule=replace(tiny.schedule, learning_rate=1e30, warmup=0))
     with pytest.raises(NotFinite, match=r"(the loss of step \d|not finite after step \d).*no good checkpoint"):
         fit(recipe, data=tiny_source(), workdir=tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "failed"
@@ -143,9 +152,9 @@ def test_a_folder_trains_and_its_corrupt_images_are_counted(tmp_path):
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path):
     for arguments, message in (
         ({"seed": -1}, "Received: seed=-1"),
-        ({"strategy": "tpu"}, "auto, one, mirrored. Received: strategy='tpu'"),
+        ({"strategy": "gpu"}, "auto, one, mirrored, multi_worker, tpu. Received: strategy='gpu'"),
         ({"devices": 0}, "Received: devices=0"),
-        ({"steps": 0}, "Received: steps=0"),
+        ({"steps": 0}, "above 0. Received: steps=0"),
         ({"batch_size": 0}, "Received: batch_size=0"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -154,7 +163,8 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path):
 
 
 def test_bfloat16_trains(tmp_path):
-    recipe = replace(tiny_recipe(steps=2), compute_dtype="mixed_bfloat16")
+    tiny = tiny_recipe(steps=2)
+    recipe = replace(tiny, network=replace(tiny.network, dtype="mixed_bfloat16"))
     result = fit(recipe, data=tiny_source(), workdir=tmp_path)
     model = load_model(result.workdir)
     assert model.layers[2].compute_dtype == "bfloat16"

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from kres.preprocessing import Preprocess
 from kres.training import step as step_module
-from kres.training.optimisation import SGD, WarmupStepDecay
+from kres.training.optimisation import SGD
 from kres.training.step import Sums, make_train_step, without_graph_passes
 
 PREPROCESS = Preprocess(size=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
@@ -18,7 +18,7 @@ def _linear():
 
 
 def _made(model, batch_size, rate=0.1):
-    optimizer = SGD(WarmupStepDecay(rate), momentum=0.9, l2=0.01)
+    optimizer = SGD(rate, momentum=0.9, weight_decay=0.01)
     optimizer.build(model.trainable_variables)
     sums = Sums()
     spec = (tf.TensorSpec((batch_size, 4, 4, 3), tf.uint8), tf.TensorSpec((batch_size,), tf.int32))

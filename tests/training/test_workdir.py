@@ -1,4 +1,5 @@
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -71,3 +72,10 @@ def test_run_json_says_what_ran(tmp_path):
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["settings"] == SETTINGS and run["result"] == {"accuracy": 0.5}
     assert {"python", "tensorflow", "keras", "numpy", "kres"} == {*run["versions"]}
+    assert datetime.fromisoformat(run["ended"]).utcoffset() == timedelta(0)
+
+
+def test_facts_of_another_machine_do_not_keep_a_run_from_going_on(tmp_path):
+    write_run(tmp_path, SETTINGS, state=RUNNING, facts={"git": None, "hardware": {"cores": 2}, "steps": 3})
+    run = open_workdir(tmp_path, SETTINGS, resume=True)
+    assert run["ended"] is None and (run["hardware"], run["git"], run["steps"]) == ({"cores": 2}, None, 3)

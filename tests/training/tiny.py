@@ -4,21 +4,25 @@ from dataclasses import replace
 
 import numpy as np
 
+from kres.training import Recipe, recipe
 from kres.training.data import Source, arrays
-from kres.training.recipes import Recipe, recipe
 
 
 def tiny_recipe(*, steps: int = 4, log_every_steps: int = 2, checkpoint_every_steps: int = 2) -> Recipe:
     """ResNet-20 on 8x8 pixels, batches of 8."""
+    base = recipe("digits_resnet20").with_length(steps)
     return replace(
-        recipe("digits_resnet20").with_steps(steps),
+        base,
         name="tiny",
-        image_size_px=8,
-        padding_px=1,
+        images=replace(base.images, train_size_px=8, test_size_px=8),
+        augmentation=replace(base.augmentation, padding_px=1),
         batch_size=8,
-        log_every_steps=log_every_steps,
-        evaluate_every_steps=steps,
-        checkpoint_every_steps=checkpoint_every_steps,
+        watch=replace(
+            base.watch,
+            log_every_steps=log_every_steps,
+            evaluate_every=steps,
+            checkpoint_every_steps=checkpoint_every_steps,
+        ),
     )
 
 

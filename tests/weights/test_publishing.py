@@ -122,11 +122,13 @@ def test_the_card_says_what_is_known_and_no_more(model: Any, tmp_path: Path) -> 
     assert bare.data.eval_results is None and "Accuracy" not in bare.text and "origin" not in bare.text
     weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     model.get_layer("stem_conv1").trainable = False  # which makes its kernel no less of a parameter
-    kres.push(model, tmp_path / "full", labels="a|cde", licence="mit", measured=MEASURED)
+    notes = "## Training\n\nIt went well."
+    kres.push(model, tmp_path / "full", labels="a|cde", licence="mit", measured=MEASURED, notes=notes)
     full = ModelCard.load(tmp_path / "full" / "README.md")
     (result,) = full.data.eval_results
     assert (full.data.license, full.data.model_name) == ("mit", "full")
     assert (result.dataset_name, result.metric_type, result.metric_value) == ("digits", "accuracy", 0.9712)
+    assert full.text.endswith(f"\n\n{notes}\n") and "owns the weights" in bare.text and "owns" not in full.text
     for words in (f"| {weights:,} |", "97.12% of 599", "digits_cnn", r"5: a, \|, c", "mean 0.4 0.5 0.6", "bicubic"):
         assert words in full.text
 

@@ -1,23 +1,47 @@
 """Sources of labelled images, and the pipelines that feed training, evaluation and calibration from them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from kres.training.data.arrays import arrays
+import numpy as np
+
+from kres.training.data.arrays import arrays, from_pairs, is_pairs, npz
+from kres.training.data.corrupt import check_policy, checked
+from kres.training.data.folder import folder
 from kres.training.data.pipeline import evaluation_images, sample_images, training_batches
-from kres.training.data.source import Source, Split, check_policy, checked
+from kres.training.data.shards import from_shards, shards_in
+from kres.training.data.source import Source, Split
+from kres.training.data.table import csv_table
 
 __all__ = ["Source", "Split", "arrays", "evaluation_images", "load", "sample_images", "training_batches"]
 
+Pairs = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+FILES: dict[str, Callable[[Path], Source]] = {".csv": csv_table, ".npz": npz}
 
-def load(data: str | Path | Source, *, on_corrupt: str = "fail") -> Source:
-    """The source that `data` names ("digits", an image folder, a TFDS directory or a TFDS name) or is.
+
+def load(data: str | Path | Source | Pairs, *, on_corrupt: str = "fail") -> Source:
+    """The source that `data` names or is.
+
+    - "digits", which kres brings along;
+    - a folder with a subfolder a class, or such folders under train/ and val/ (or test/);
+    - a folder of TFRecord files, `train-00000-of-01024` and so on, as the TensorFlow model garden lays out ImageNet;
+    - a .csv file of paths and labels, or an .npz file with `x_train`, `y_train`, `x_test`, `y_test`;
+    - a directory that TFDS prepared, or the name of a TFDS set, maybe with its version ("cifar10:3.0.2");
+    - ((images, labels), (images, labels)) as keras.datasets gives, or a Source as it is.
 
     Raises ValueError when there is no such source, when it is empty, when a label is out of range, and (unless
-    `on_corrupt` is "skip") when an image cannot be decoded.
+    `on_corrupt` is "skip") when an image cannot be decoded; OSError when a TFDS set cannot be downloaded.
     """
     check_policy(on_corrupt)
     if isinstance(data, Source):
         return data
+    if isinstance(data, tuple):
+        if not is_pairs(data):
+            raise ValueError(
+                "arrays come as ((images, labels), (images, labels)), to train and to test. "
+                f"Received: a tuple of {len(data)}"
+            )
+        return from_pairs(*data)
     if data == "digits":
         from kres.training.data.digits import digits
 
@@ -26,22 +50,34 @@ def load(data: str | Path | Source, *, on_corrupt: str = "fail") -> Source:
 
 
 def _open(data: str | Path) -> Source:
-    # tensorflow_datasets takes seconds to import, so only the sources that need it do.
     path = Path(data).expanduser()
     if path.is_dir():
-        prepared = _prepared(path)
-        if prepared is None:
-            from kres.training.data.folder import folder
-
-            return folder(path)
-        from kres.training.data.tfds import from_directory
-
-        return from_directory(prepared)
-    if isinstance(data, Path) or path.exists() or "\\" in data or data.startswith((".", "/", "~")):
-        raise ValueError(f"a data source that is a path must be a directory. Received: data={str(data)!r}")
+        return _open_directory(path)
+    if path.suffix.lower() in FILES and path.is_file():
+        return FILES[path.suffix.lower()](path)
+    if isinstance(data, Path) or path.exists() or path.suffix.lower() in FILES or _looks_like_a_path(data):
+        raise ValueError(
+            f"a data source that is a path must be a directory or a file ending in {' or '.join(FILES)}. "
+            f"Received: data={str(data)!r}" + ("" if path.exists() else ", which is not there")
+        )
     from kres.training.data.tfds import from_name
 
     return from_name(data)
+
+
+def _open_directory(path: Path) -> Source:
+    prepared = _prepared(path)
+    if prepared is not None:
+        # tensorflow_datasets takes seconds to import, so only the sources that need it do.
+        from kres.training.data.tfds import from_directory
+
+        return from_directory(prepared)
+    shards = shards_in(path)
+    return from_shards(path, shards) if shards else folder(path)
+
+
+def _looks_like_a_path(data: str) -> bool:
+    return "\\" in data or data.startswith((".", "/", "~"))
 
 
 def _prepared(path: Path) -> Path | None:

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from kres.training.data.source import Source, Split, from_files, hold_out
+from kres.training.data.source import TEST_NAMES, Source, Split, hold_out, image_files
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif"})
-TEST_FOLDERS = ("test", "val", "validation")
 
 
 def folder(path: Path) -> Source:
@@ -16,7 +14,7 @@ def folder(path: Path) -> Source:
 
     Raises ValueError when there is no image, only one class, or a test class that the train folder does not have.
     """
-    tests = [path / name for name in TEST_FOLDERS if (path / name).is_dir()]
+    tests = [path / name for name in TEST_NAMES if (path / name).is_dir()]
     if (path / "train").is_dir() and tests:
         class_names = _class_names(path / "train")
         strangers = sorted(set(_class_names(tests[0])) - set(class_names))
@@ -55,7 +53,6 @@ def _images(path: Path) -> list[Path]:
 
 def _split(path: Path, class_names: tuple[str, ...]) -> Split:
     found = [(file, label) for label, name in enumerate(class_names) for file in _images(path / name)]
-    files = tf.constant([str(file) for file, _ in found])
     labels = np.array([label for _, label in found], np.int32)
     names = [str(file.relative_to(path)) for file, _ in found]
-    return from_files(labels, names, lambda index: tf.io.read_file(tf.gather(files, index)))
+    return image_files([str(file) for file, _ in found], labels, names)

@@ -4,31 +4,75 @@ import numpy as np
 import tensorflow as tf
 
 from kres.preprocessing import Preprocess
-from kres.training.augmentation import draw, pad_crop_flip
+from kres.training.augmentation import Numbers, augment_image, batch_numbers, check_mixing
+from kres.training.data.crops import check_crop, read_square
 from kres.training.data.source import Source, Split
+from kres.training.settings import Augmentation, Images
 
 
 def training_batches(
-    source: Source, preprocess: Preprocess, *, batch_size: int, steps: range, seed: int, padding: int, flip: bool
+    source: Source,
+    images: Images,
+    augmentation: Augmentation,
+    *,
+    size_px: int,
+    batch_size: int,
+    steps: range,
+    seed: int,
+    replicas: int = 1,
+    first_replica: int = 0,
+    local_replicas: int = 1,
 ) -> tf.data.Dataset:
-    """Batches (images (n, s, s, 3) uint8, labels (n,) int32) of the training steps `steps`.
+    """What the local replicas of the training steps `steps` compute on, one element a replica, step after step.
 
-    Example k of the run is number k mod N of epoch k div N, whose order is a pure function of (seed, epoch): each
-    example comes once an epoch, batches run across epochs, and the position in the data is one integer.
+    An element holds images (b, s, s, 3) uint8, labels (b,) int32 and the numbers (b, k) float32 that `augment_batch`
+    takes, b being `batch_size / replicas`. Replica r has the r-th part of each batch; the elements here are those of
+    `local_replicas` replicas from `first_replica` on, so that processes together read what one alone would, and each
+    its own part.
+
+    Image k of the run is number k mod N of epoch k div N, whose order is a pure function of (seed, epoch): each image
+    comes once an epoch, batches run across epochs, and the position in the data is one integer. A batch holds
+    `repeats` copies of each of its images, at equal distances.
+
+    Raises ValueError when the batch does not divide by the replicas or the repeats, when there are no such local
+    replicas, when mixing finds no pairs, and when a random crop could be larger than its image.
     """
+    _check_parts(batch_size, replicas, first_replica, local_replicas, repeats=augmentation.repeats)
+    check_crop(augmentation, size=size_px)
+    check_mixing(augmentation, batch_size=batch_size, replicas=replicas)
     split = source.train
-    flips = flip and source.flip_keeps_label
+    preprocess = Preprocess(
+        size=size_px, crop=images.crop, mean=images.mean, std=images.std, interpolation=images.interpolation
+    )
+    part = batch_size // replicas
+    local = part * local_replicas
+    different = batch_size // augmentation.repeats
 
-    def example(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        image, label = _read(split, preprocess, shuffled(position, len(split), seed=seed))
-        return image, label, draw(position, seed=seed)
+    @tf.autograph.experimental.do_not_convert
+    def example(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        step, place = number // local, first_replica * part + number % local
+        index = shuffled(step * different + place % different, len(split), seed=seed)
+        numbers = Numbers(seed, step * batch_size + place)
+        image = read_square(split, index, numbers, preprocess=preprocess, augmentation=augmentation)
+        flip = augmentation.flip and source.flip_keeps_label
+        image = augment_image(image, numbers, augmentation=augmentation, flip=flip)
+        draws = batch_numbers(numbers, Numbers(seed, step), augmentation=augmentation, size=size_px)
+        return image, _label(split, index), draws
 
-    def augmented(images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return pad_crop_flip(images, draws, padding=padding, flip=flips), labels
+    places = tf.data.Dataset.range(steps.start * local, steps.stop * local)
+    batches = places.map(example, num_parallel_calls=tf.data.AUTOTUNE).batch(part, drop_remainder=True)
+    return _unsharded(batches.prefetch(2 * local_replicas))
 
-    positions = tf.data.Dataset.range(steps.start * batch_size, steps.stop * batch_size)
-    batches = positions.map(example, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
-    return _unsharded(batches.map(augmented).prefetch(2))
+
+def _check_parts(batch_size: int, replicas: int, first_replica: int, local_replicas: int, *, repeats: int) -> None:
+    for name, count in (("replicas", replicas), ("repeats", repeats)):
+        if batch_size % count:
+            raise ValueError(f"batch_size must divide by {name}={count}. Received: batch_size={batch_size}")
+    if not (first_replica >= 0 and local_replicas >= 1 and first_replica + local_replicas <= replicas):
+        raise ValueError(
+            f"local replicas must lie among the {replicas} of the run. "
+            f"Received: first_replica={first_replica}, local_replicas={local_replicas}"
+        )
 
 
 def shuffled(position: tf.Tensor, count: int, *, seed: int) -> tf.Tensor:
@@ -75,8 +119,11 @@ def sample_images(
 
 
 def _read(split: Split, preprocess: Preprocess, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    label = tf.gather(tf.constant(split.labels, tf.int32), index)
-    return preprocess.image_to_square(split.read(index)), label
+    return preprocess.image_to_square(split.read(index)), _label(split, index)
+
+
+def _label(split: Split, index: tf.Tensor) -> tf.Tensor:
+    return tf.gather(tf.constant(split.labels, tf.int32), index)
 
 
 def _unsharded(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -1,46 +1,73 @@
 """Any classification data set of TensorFlow Datasets, by name or from a directory on disk.
 
 Images stay on disk: a pass over the records notes where each one lies, and each is read from there when its turn comes,
-so the order of training is as exact as for any other source, and a set may be larger than memory.
+so the order of training is as exact as for any other source, and a set may be larger than memory. A position in an
+epoch is the index of an example: a worker that takes its part of the positions reads those examples and no others.
 """
 
 import difflib
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import closing
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from tensorflow.python.lib.io.tf_record import tf_record_random_reader
 
-from kres.training.data.source import Source, Split, from_files, hold_out
+from kres.training.data.cache import Arrays, cached
+from kres.training.data.progress import progress
+from kres.training.data.records import Keys, index_records
+from kres.training.data.source import TEST_NAMES, Read, Source, Split, from_files, hold_out
 
 logger = logging.getLogger(__name__)
 
-# Labels, and a function from an index () to the encoded image.
-Opened = tuple[list[int], Callable[[np.ndarray], bytes]]
+# Labels (n,), and graph code from an index () to the encoded image.
+Opened = tuple[np.ndarray, Read]
 
-HEADER_BYTES = 12  # of a TFRecord: its length and the checksum of that
-TEST_SPLITS = ("test", "validation")
 MIRRORED_MEANS_ANOTHER = frozenset({"emnist", "kmnist", "mnist", "mnist_corrupted", "omniglot", "svhn_cropped"})
 
 
 def from_name(name: str) -> Source:
-    """The data set that TFDS calls `name`, downloaded and prepared when it is not there yet."""
+    """The data set that TFDS calls `name` ("cifar10", "cifar10:3.0.2", "imagenet_resized/64x64:0.1.0").
+
+    It is looked for in `TFDS_DATA_DIR` (`~/tensorflow_datasets` by default), and downloaded and prepared when it is not
+    there yet. Raises ValueError for a name, configuration or version that there is none of, and for a set whose files
+    its user must download (with what to put where); OSError when the download fails.
+    """
+    builder = _builder(name)
     try:
-        builder = tfds.builder(name)
+        with redirect_stdout(sys.stderr):  # standard output is the caller's
+            builder.download_and_prepare()
+    except AssertionError as error:  # what TFDS raises for a set like imagenet2012, with the set's instructions
+        raise ValueError(f"{name} cannot be prepared by TFDS alone. {error}") from error
+    except (OSError, tfds.download.DownloadError) as error:
+        raise OSError(
+            f"{name} is not in {builder.data_dir} and could not be downloaded: check the network and the proxy, or "
+            "prepare it on another machine and give its directory, or the folder of all sets as TFDS_DATA_DIR. "
+            f"({_first_line(error)})"
+        ) from error
+    return _source(name, builder)
+
+
+def _builder(name: str) -> Any:
+    try:
+        return tfds.builder(name)
     except tfds.core.registered.DatasetNotFoundError as error:
         close = difflib.get_close_matches(name, tfds.list_builders(with_community_datasets=False), n=3)
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         raise ValueError(
-            f"a data source is 'digits', an image folder, a TFDS directory or a TFDS name.{hint} "
-            f"Received: data={name!r}"
+            "a data source is 'digits', an image folder, a folder of TFRecord files, a .csv or .npz file, a TFDS "
+            f"directory or a TFDS name.{hint} Received: data={name!r}"
         ) from error
-    builder.download_and_prepare()
-    return _source(name, builder)
+    except (AssertionError, ValueError) as error:
+        raise ValueError(f"{str(error).strip()} Received: data={name!r}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def from_directory(path: Path) -> Source:
@@ -69,7 +96,7 @@ def _source(name: str, builder: Any) -> Source:
 
 def _labelled_test(builder: Any, *, image_key: str, label_key: str) -> Split | None:
     """The first test split that has labels: TFDS writes -1 for each one that a benchmark keeps to itself."""
-    for part in TEST_SPLITS:
+    for part in TEST_NAMES:
         if part in builder.info.splits:
             split = _split(builder, part, image_key=image_key, label_key=label_key)
             if (split.labels >= 0).any():
@@ -85,65 +112,42 @@ def _split(builder: Any, part: str, *, image_key: str, label_key: str) -> Split:
             f"a TFDS source must be stored as one of {', '.join(OPENED)}. Received: {builder.info.full_name} as "
             f"{file_format}"
         )
-    labels, opened = OPENED[file_format](builder, part, image_key, label_key)
-
-    def encoded(index: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(tf.numpy_function(opened, [index], tf.string, stateful=False), ())
-
+    files = [str(path) for path in builder.info.splits[part].filepaths]
+    labels, encoded = OPENED[file_format](builder, part, Keys(image=image_key, label=label_key))
     names = [f"{builder.info.full_name}/{part}/{index}" for index in range(len(labels))]
-    return from_files(np.array(labels, np.int64), names, encoded)
+    return from_files(labels, names, encoded, files=files)
 
 
-def _tfrecord(builder: Any, part: str, image_key: str, label_key: str) -> Opened:
+def _tfrecord(builder: Any, part: str, keys: Keys) -> Opened:
     info = builder.info.splits[part]
-    files = [str(path) for path in info.filepaths]
-    places: list[tuple[int, int, int]] = []
-    labels: list[int] = []
-    for number, file in enumerate(files):
-        for offset, record in _records(file):
-            places.append((number, offset, len(record)))
-            labels.append(_features(record)[label_key].int64_list.value[0])
-    if len(labels) != info.num_examples:
+    index = index_records([str(path) for path in info.filepaths], keys)
+    if len(index) != info.num_examples:
         raise ValueError(
             f"the TFRecord files of {builder.info.full_name} must hold the {info.num_examples} {part} examples that "
-            f"dataset_info.json tells of. Received: {len(labels)}"
+            f"dataset_info.json tells of. Received: {len(index)}"
         )
-    table = np.array(places, np.int64)
-
-    def encoded(index: np.ndarray) -> bytes:
-        number, offset, length = (int(place) for place in table[index])
-        # Opened anew each time: a large set has more files than a process may hold open.
-        with open(files[number], "rb") as file:
-            file.seek(offset)
-            return _features(file.read(length))[image_key].bytes_list.value[0]
-
-    return labels, encoded
+    return index.labels, index.encoded()
 
 
-def _records(file: str) -> Iterator[tuple[int, bytes]]:
-    """Each record of a TFRecord file and the byte where it begins; ValueError when the file is missing or damaged."""
-    try:
-        reader, offset = tf_record_random_reader(file), 0
-        with closing(reader):
-            while True:
-                try:
-                    record, after = reader.read(offset)  # checks the record's sum, too
-                except IndexError:  # the end
-                    return
-                yield offset + HEADER_BYTES, record
-                offset = after
-    except tf.errors.OpError as error:
-        raise ValueError(f"a missing or damaged TFRecord file: {error.message}. Received: {file}") from error
+def _array_record(builder: Any, part: str, keys: Keys) -> Opened:
+    examples = builder.as_data_source(part, decoders={keys.image: tfds.decode.SkipDecoding()})
+
+    def labels() -> Arrays:
+        with progress("looking through the ArrayRecord files", len(examples)) as advance:
+            found = np.zeros(len(examples), np.int64)
+            for index in range(len(examples)):
+                found[index] = examples[index][keys.label]
+                advance(1)
+        return {"labels": found}
+
+    files = [str(path) for path in builder.info.splits[part].filepaths]
+    found = cached("labels", files, labels, question=repr(keys))["labels"]
+
+    def encoded(index: tf.Tensor) -> tf.Tensor:
+        read = tf.numpy_function(lambda k: examples[int(k)][keys.image], [index], tf.string, stateful=False)
+        return tf.ensure_shape(read, ())
+
+    return found, encoded
 
 
-def _features(record: bytes) -> Any:
-    return tf.train.Example.FromString(record).features.feature
-
-
-def _array_record(builder: Any, part: str, image_key: str, label_key: str) -> Opened:
-    examples = builder.as_data_source(part, decoders={image_key: tfds.decode.SkipDecoding()})
-    labels = [int(examples[index][label_key]) for index in range(len(examples))]
-    return labels, lambda index: examples[int(index)][image_key]
-
-
-OPENED: dict[str, Callable[[Any, str, str, str], Opened]] = {"tfrecord": _tfrecord, "array_record": _array_record}
+OPENED: dict[str, Callable[[Any, str, Keys], Opened]] = {"tfrecord": _tfrecord, "array_record": _array_record}

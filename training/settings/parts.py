@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import kres
+from kres.training.settings.networks import network_spec
 from kres.training.settings.values import (
     BelowOne,
     Bound,
@@ -68,15 +68,15 @@ class Network(Part):
     """Stochastic depth: the rate at the last block, growing linearly (Huang et al. 2016)."""
     dropout: BelowOne = 0.0
     """Before the classifier."""
-    frozen_stages: Annotated[int, Bound(low=0, high=4)] = 0
-    """Stages that do not train, counted from the stem; 0: all train."""
+    frozen_until: Literal["stem", "stage1", "stage2", "stage3", "stage4", "backbone"] | None = None
+    """What does not train: everything from the images up to and including that; None: all trains."""
     dtype: Dtype = "float32"
     """A Keras dtype policy; in float16 the loss is scaled dynamically."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.row.startswith("keras.applications."):
-            kres.spec(self.row)  # raises and names the closest row
+            network_spec(self)  # raises where the zoo has no such row, or another number of stages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,8 @@ class Augmentation(Part):
     """RandAugment (Cubuk et al. 2020), TrivialAugment wide (Müller & Hutter 2021), AutoAugment (Cubuk et al. 2019)."""
     policy_operations: Count = 2
     """RandAugment's N."""
-    policy_magnitude: Annotated[float, Bound(low=0, high=10)] = 9.0
-    """RandAugment's M, of 10."""
+    policy_magnitude: Annotated[float, Bound(low=0, high=30)] = 9.0
+    """RandAugment's M, in tenths of an operation's range; ResNet-RS goes to 15."""
     policy_magnitude_std: NotNegative = 0.0
     """Of the normal noise on the magnitude."""
     policy_probability: Share = 1.0
@@ -158,16 +158,22 @@ class Optimizer(Part):
     momentum: BelowOne = 0.9
     """Also the first beta of LAMB and AdamW."""
     nesterov: bool = False
+    """Under SGD and LARS."""
+    momentum_form: Literal["caffe", "torch"] = "caffe"
+    """SGD and LARS: the rate inside the velocity (Caffe, Keras: He et al. 2015 and 2016) or outside (PyTorch, and Goyal
+    et al. 2017 by their momentum correction: torchvision, timm, ResNeXt); they differ where the rate changes."""
     beta_2: BelowOne = 0.999
+    """Of LAMB and AdamW."""
     epsilon: Positive = 1e-6
+    """Of LAMB (timm: 1e-6) and AdamW (PyTorch: 1e-8)."""
     trust: Positive = 0.001
     """LARS's trust coefficient (You et al. 2017)."""
     weight_decay: NotNegative = 0.0
     """SGD and LARS: L2, joined to the gradient before momentum; LAMB: inside the trust ratio; AdamW: decoupled."""
     decay_norms_and_biases: bool = False
-    """Whether tensors of one dimension decay as well."""
+    """Whether tensors of one dimension decay as well; under LARS and LAMB, whether they get a trust ratio too."""
     clip_norm: Positive | None = None
-    """Largest global norm of the gradient; None: as it comes."""
+    """Largest global norm of the gradient (timm's LAMB: 1); None: as it comes."""
     accumulate: Count = 1
     """Parts that a batch is computed in, one after the other; their gradients make one update."""
 
@@ -186,7 +192,10 @@ class Schedule(Part):
     warmup_kind: Literal["linear", "constant"] = "linear"
     warmup_learning_rate: NotNegative = 0.0
     """Where a linear warm-up starts, or what a constant one holds; scaled as `learning_rate` is."""
+    decay_span: Literal["after_warmup", "whole_run"] = "after_warmup"
+    """What `cosine` and `polynomial` spread over: torchvision's convention, or timm's and the TF model garden's."""
     decay_at: tuple[Positive, ...] = ()
+    """Under `step`, counted from the start of the run."""
     decay_factor: Annotated[float, Bound(above=0, high=1)] = 0.1
     """Under `step`: the rate is multiplied by the factor at each."""
     power: Positive = 1.0
@@ -219,6 +228,9 @@ class Loss(Part):
     kind: LossKind = "softmax"
     """Cross-entropy over the classes, or binary cross-entropy of each (Wightman et al. 2021, section 2)."""
     label_smoothing: BelowOne = 0.0
+    target_threshold: Annotated[float, Bound(low=0, below=1)] | None = None
+    """Under `sigmoid`: targets above it count as 1, the others as 0 (timm's `bce_target_thresh`, 0.2 in Wightman et al.
+    2021, where both classes of a mixed image are there); None: as they are."""
     teacher: Network | None = None
     """A trained network to learn from (Hinton et al. 2015); its own preprocessing is applied."""
     teacher_share: Share = 0.5
@@ -234,6 +246,9 @@ class Averaging(Part):
     ema_decay: BelowOne = 0.0
     """Decay of the moving average of weights and norm statistics; 0: off."""
     ema_every_steps: Count = 1
+    ema_start: Literal["full", "ramp", "after_warmup"] = "full"
+    """`ramp`: the decay of update t is at most (1 + t) / (10 + t) (TF model garden); `after_warmup`: the average
+    follows the weights while the rate warms up (torchvision)."""
     reestimate_images: CountOrNone = 0
     """Training images over which norm statistics are taken anew at the end (Wu & Johnson 2021); 0: moving ones stay."""
 

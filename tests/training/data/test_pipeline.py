@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +7,9 @@ import tensorflow as tf
 from kres.preprocessing import Preprocess
 from kres.training.data import arrays, evaluation_images, sample_images, training_batches
 from kres.training.data.pipeline import shuffled
+from kres.training.settings import Augmentation, Images
 
+IMAGES = Images(train_size_px=4, test_size_px=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 PREPROCESS = Preprocess(size=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), interpolation="bilinear")
 
 
@@ -20,15 +24,16 @@ def _source(train=10, test=7, flip_keeps_label=True):
     return arrays(made(train), made(test), class_names=("a", "b", "c"), flip_keeps_label=flip_keeps_label)
 
 
-def _batches(source, steps, *, seed=0, batch_size=5, padding=0, flip=False):
+def _batches(source, steps, *, seed=0, batch_size=5, size_px=4, parts=None, **augmentation):
+    augmentation = Augmentation(**{"crop": "none", "flip": False, **augmentation})
     found = training_batches(
-        source, PREPROCESS, batch_size=batch_size, steps=steps, seed=seed, padding=padding, flip=flip
+        source, IMAGES, augmentation, size_px=size_px, batch_size=batch_size, steps=steps, seed=seed, **(parts or {})
     )
-    return [(images.numpy(), labels.numpy()) for images, labels in found]
+    return [tuple(part.numpy() for part in element) for element in found]
 
 
 def _ids(batches):
-    return np.concatenate([images[:, 0, 1, 0] for images, _ in batches])
+    return np.concatenate([images[:, 0, 1, 0] for images, *_ in batches])
 
 
 def test_each_example_comes_once_an_epoch_in_another_order():
@@ -45,17 +50,90 @@ def test_epochs_stay_whole_when_the_batch_does_not_divide_them():
 
 
 def test_labels_belong_to_their_images():
-    for images, labels in _batches(_source(), range(4)):
+    for images, labels, draws in _batches(_source(), range(4)):
         np.testing.assert_array_equal(images[:, 0, 1, 0] % 3, labels)
-        assert images.dtype == np.uint8
+        assert images.dtype == np.uint8 and labels.dtype == np.int32
+        assert draws.shape == (5, 0)  # nothing is left to do on the accelerator
+
+
+EVERYTHING = {"crop": "pad", "padding_px": 1, "flip": True, "policy": "trivialaugment", "erase": 0.5, "mixup": 0.2}
+
+
+def _assert_same(found, expected):
+    for element, other in zip(found, expected, strict=True):
+        for part, other_part in zip(element, other, strict=True):
+            np.testing.assert_array_equal(part, other_part)
 
 
 def test_a_later_start_gives_the_same_batches():
-    whole = _batches(_source(), range(6), padding=1, flip=True)
-    rest = _batches(_source(), range(3, 6), padding=1, flip=True)
-    for (images, labels), (images_again, labels_again) in zip(whole[3:], rest, strict=True):
-        np.testing.assert_array_equal(images, images_again)
-        np.testing.assert_array_equal(labels, labels_again)
+    whole = _batches(_source(), range(6), batch_size=4, **EVERYTHING)
+    rest = _batches(_source(), range(3, 6), batch_size=4, **EVERYTHING)
+    _assert_same(rest, whole[3:])
+    other = _batches(_source(), range(6), batch_size=4, seed=1, **EVERYTHING)
+    assert any(np.any(part != other_part) for part, other_part in zip(whole[0], other[0], strict=True))
+
+
+@pytest.mark.parametrize(("processes", "local"), [(4, 1), (2, 2), (1, 4)])
+def test_processes_together_read_what_one_replica_alone_reads(processes, local):
+    whole = _batches(_source(), range(3), batch_size=8, **EVERYTHING)
+    parts = [
+        _batches(
+            _source(),
+            range(3),
+            batch_size=8,
+            parts={"replicas": 4, "first_replica": process * local, "local_replicas": local},
+            **EVERYTHING,
+        )
+        for process in range(processes)
+    ]
+    for step, expected in enumerate(whole):
+        elements = [element for part in parts for element in part[step * local : (step + 1) * local]]
+        assert all(len(labels) == 2 for _, labels, _ in elements)
+        _assert_same([tuple(map(np.concatenate, zip(*elements, strict=True)))], [expected])
+
+
+def test_a_process_reads_its_own_part_only():
+    read = []
+    source = _source(train=8)
+
+    def noted(index):
+        with tf.control_dependencies([tf.numpy_function(lambda i: read.append(int(i)) or i, [index], tf.int64)]):
+            return source.train.read(index)
+
+    noting = replace(source, train=replace(source.train, read=noted))
+    found = _batches(noting, range(1), batch_size=8, parts={"replicas": 4, "first_replica": 2})
+    assert sorted(set(read)) == sorted(_ids(found)) and len(found) == 1
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 4])
+def test_a_batch_holds_copies_of_its_images_and_an_epoch_each_image_as_often(repeats):
+    found = _batches(_source(train=8), range(repeats), batch_size=8, repeats=repeats)
+    ids = _ids(found).reshape(repeats, repeats, 8 // repeats)
+    np.testing.assert_array_equal(ids, np.tile(ids[:, :1], (1, repeats, 1)))
+    assert sorted(ids[:, 0].ravel()) == list(range(8))
+
+
+def test_copies_are_augmented_on_their_own_and_are_never_partners():
+    images, *_ = _batches(_source(), range(1), batch_size=8, repeats=2, **{**EVERYTHING, "policy": "none"})[0]
+    assert np.any(images[:4] != images[4:])
+    ids = images.max(axis=(1, 3))[:, 1]
+    assert np.all(ids[0::2] != ids[1::2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parts": {"replicas": 3}}, "must divide by replicas=3. Received: batch_size=8"),
+        ({"repeats": 3}, "must divide by repeats=3. Received: batch_size=8"),
+        ({"parts": {"replicas": 2, "first_replica": 1, "local_replicas": 2}}, "among the 2 .* first_replica=1"),
+        ({"parts": {"replicas": 8}, "mixup": 0.2}, "an even number of them. Received: batch_size=8 for 8"),
+        ({"repeats": 8, "cutmix": 1.0}, "at least two different images"),
+        ({"crop": "random_side", "side_px": (3, 9)}, r"training size, 4 pixels, .* side_px=\(3, 9\)"),
+    ],
+)
+def test_a_batch_that_cannot_be_divided_or_cut_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        _batches(_source(), range(1), batch_size=8, **options)
 
 
 def test_another_seed_gives_another_order():
@@ -73,7 +151,7 @@ def test_places_of_examples_are_spread_evenly_over_epochs():
 @pytest.mark.parametrize("keeps", [True, False])
 def test_flips_only_where_the_label_survives(keeps):
     batches = _batches(_source(flip_keeps_label=keeps), range(20), flip=True)
-    flipped = np.concatenate([images[:, 0, 3, 0] == 255 for images, _ in batches])
+    flipped = np.concatenate([images[:, 0, 3, 0] == 255 for images, *_ in batches])
     assert flipped.any() == keeps
 
 

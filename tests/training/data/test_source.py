@@ -1,9 +1,12 @@
+import io
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from kres.training.data import load
-from kres.training.data.source import Source, Split, hold_out, stratified_split, subset, without_corrupt
+from kres.training.data.source import Source, Split, decode, hold_out, stratified_split, subset
 
 
 def _split(labels, files=None):
@@ -71,31 +74,6 @@ def test_an_empty_split_is_an_error():
         Source(name="x", class_names=("a",), train=_split([0]), test=_split([], files=[b""]), flip_keeps_label=True)
 
 
-def test_corrupt_images_are_named_and_skipped():
-    whole = _png(7)
-    split = _split([0, 1, 0, 1], files=[whole, whole[: len(whole) // 2], whole, b"no image"])
-    readable, corrupt = without_corrupt(split, on_corrupt="skip")
-    assert corrupt == ("image1", "image3")
-    assert readable.names == ["image0", "image2"]
-    assert readable.labels.tolist() == [0, 0]
-
-
-def test_corrupt_images_are_fatal_when_asked():
-    split = _split([0, 1, 0], files=[_png(1), b"", _png(2)])
-    with pytest.raises(ValueError, match=r"1 of 3 images cannot be decoded: image1\..*Received: on_corrupt='fail'"):
-        without_corrupt(split, on_corrupt="fail")
-
-
-def test_nothing_but_corrupt_images_is_always_fatal():
-    with pytest.raises(ValueError, match=r"None is left"):
-        without_corrupt(_split([0], files=[b"no image"]), on_corrupt="skip")
-
-
-def test_unknown_policy_is_refused():
-    with pytest.raises(ValueError, match=r"Received: on_corrupt='ignore'"):
-        without_corrupt(_split([0]), on_corrupt="ignore")
-
-
 def test_all_is_both_splits_one_behind_the_other():
     source = load("digits")
     both = source.split("all")
@@ -105,3 +83,23 @@ def test_all_is_both_splits_one_behind_the_other():
         np.testing.assert_array_equal(both.read(tf.constant(index, tf.int64)), part.read(tf.constant(place, tf.int64)))
         assert both.labels[index] == part.labels[place]
         assert both.names[index] == part.names[place]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "L"), ("BMP", "RGB")]
+)
+def test_decoding_gives_the_pixels_that_pil_gives(kind, mode):
+    noise = np.random.default_rng(0).normal(128, 40, (48, 57, 3)).clip(0, 255).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).convert(mode).save(out, kind)
+    found = decode(tf.constant(out.getvalue())).numpy().astype(int)
+    # Both decode JPEG with libjpeg-turbo, whose versions may round the odd pixel otherwise.
+    assert np.mean(found != np.asarray(Image.open(out).convert("RGB"))) < 0.001
+
+
+def test_a_cmyk_jpeg_is_read_as_rgb():
+    out = io.BytesIO()
+    Image.new("RGB", (16, 8), (200, 30, 60)).convert("CMYK").save(out, "JPEG", quality=98)
+    found = decode(tf.constant(out.getvalue())).numpy().astype(int)
+    assert found.shape == (8, 16, 3)
+    assert np.abs(found - (200, 30, 60)).max() <= 6

@@ -13,20 +13,21 @@ def _examples(count, offset=0):
     return [(i, {"image": np.full((4, 5, 3), 8 * i + offset, np.uint8), "label": i % 3}) for i in range(count)]
 
 
-def _write(path, splits, file_format="tfrecord", **features):
+def _write(path, splits, file_format="tfrecord", *, name="tiny", config=None, version="1.2.0", **features):
     features = features or {
         "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
         "label": tfds.features.ClassLabel(num_classes=3),
     }
     tfds.dataset_builders.store_as_tfds_dataset(
-        name="tiny",
-        version="1.2.0",
+        name=name,
+        config=config,
+        version=version,
         data_dir=str(path),
         file_format=file_format,
         features=tfds.features.FeaturesDict(features),
         split_datasets=splits,
     )
-    return path / "tiny"
+    return path / name
 
 
 @pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
@@ -142,3 +143,53 @@ def test_a_corrupt_record_is_named(tmp_path):
 def test_an_unknown_name_names_the_closest():
     with pytest.raises(ValueError, match=r"Did you mean .*cifar10.*Received: data='cifar_10'"):
         load("cifar_10")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar10:3.0.2", "cifar10:3.*.*"])
+def test_a_set_that_is_there_needs_no_network(tmp_path, monkeypatch, name):
+    _write(tmp_path, {"train": _examples(9), "test": _examples(3)}, name="cifar10", version="3.0.2")
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    source = load(name)
+    assert (source.name, len(source.train), len(source.test)) == (name, 9, 3)
+    assert source.train.names[0] == "cifar10/3.0.2/train/0"
+
+
+def test_a_set_with_a_configuration(tmp_path, monkeypatch):
+    splits = {"train": _examples(9), "validation": _examples(3)}
+    made = _write(tmp_path, splits, name="imagenet_resized", version="0.1.0", config="8x8")
+    assert (made / "8x8" / "0.1.0").is_dir()
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    assert len(load("imagenet_resized/8x8").test) == len(load("imagenet_resized/8x8:0.1.0").test) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cifar10:9.9.9", r"cannot be loaded at version 9.9.9, only: 3.0.2. Received: data='cifar10:9.9.9'"),
+        ("cifar10/none", r"BuilderConfig none not found.*Received: data='cifar10/none'"),
+        ("cifar1O", r"Did you mean .*cifar10.* Received: data='cifar1O'"),
+        ("cifar10:three", r"Received: data='cifar10:three'"),
+    ],
+)
+def test_names_versions_and_configurations_that_there_are_none_of(tmp_path, monkeypatch, name, words):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    with pytest.raises(ValueError, match=rf"(?s){words}"):
+        load(name)
+
+
+def test_a_set_to_download_by_hand_says_what_goes_where(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    with pytest.raises(ValueError, match=r"(?s)imagenet2012 cannot be prepared.*/downloads/manual.*img_train\.tar"):
+        load("imagenet2012")
+    assert not capsys.readouterr().out  # where a command writes its JSON
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no route"), tfds.download.DownloadError("HTTP 503")])
+def test_a_download_that_fails_is_told_with_advice(tmp_path, monkeypatch, error):
+    def fails(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fails)
+    with pytest.raises(OSError, match=rf"mnist is not in {tmp_path}.*check the network.*TFDS_DATA_DIR.*{error}"):
+        load("mnist")

@@ -1,0 +1,51 @@
+"""`kres data bench`: how fast a source of images can feed a network here."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from kres.cli.catalogue import AsJson
+from kres.cli.data import DataSource
+
+ADVICE = {
+    "storage": "a faster disk, or a copy on one, makes training's input faster",
+    "decode": "more CPU cores, or smaller files, make training's input faster",
+    "augmentation": "more CPU cores, or less of it on the CPU, make training's input faster",
+}
+
+
+def bench(
+    source: DataSource,
+    count: Annotated[int, typer.Option("--images", help="Images that each figure is taken over.")] = 1000,
+    batch_size: Annotated[int, typer.Option(help="Images at a time.")] = 64,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what the input can give: images a second of reading, decoding, training and evaluation, each alone.
+
+    A GPU that trains faster than that waits for its images. Numbers are of this machine, as busy as it is now.
+    """
+    from kres.training.data import load
+    from kres.training.data.speed import measure_speed
+    from kres.training.settings import Augmentation, Images
+
+    images = Images(
+        train_size_px=224, test_size_px=224, crop=0.875, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
+    )
+    opened = load(source, on_corrupt="skip")
+    speed = measure_speed(opened, images, Augmentation(crop="random_area"), count=count, batch_size=batch_size)
+    if as_json:
+        typer.echo(json.dumps({"name": opened.name, **asdict(speed), "bottleneck": speed.bottleneck}))
+        return
+    figures = {
+        "reading": speed.reading,
+        "reading and decoding": speed.decoding,
+        "training pipeline": speed.training,
+        "evaluation pipeline": speed.evaluation,
+    }
+    for name, rate in figures.items():
+        typer.echo(f"{name:22}{'images are arrays' if rate is None else f'{rate:,.0f} images/s'}")
+    shares = ", ".join(f"{stage} {share:.0%}" for stage, share in speed.shares.items())
+    typer.echo(f"of training's time: {shares}")
+    typer.echo(f"bottleneck: {speed.bottleneck} ({ADVICE[speed.bottleneck]})")

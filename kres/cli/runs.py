@@ -1,0 +1,152 @@
+"""`kres runs`: training runs side by side."""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+from rich.text import Text
+
+from kres.cli.curves import AXES, check_plot, write_plot
+from kres.cli.verify import AsJson
+
+if TYPE_CHECKING:
+    from kres.training.runs import Run
+
+logger = logging.getLogger(__name__)
+
+HIGH_FIRST = {"step", "best", "last", "images_per_second"}
+SORT_KEYS = ("name", "recipe", "data", "state", "step", "best", "last", "loss", "seconds", "images_per_second")
+SHOWN_SETTINGS = 8
+COLOURS = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the workdirs are, at most three folders down.")],
+    sort: Annotated[str, typer.Option(help=f"One of {', '.join(SORT_KEYS)}; the best come first.")] = "name",
+    plot: Annotated[Path | None, typer.Option(help="Draw the curves of loss and accuracy: .png or .svg.")] = None,
+    against: Annotated[str, typer.Option(help=f"What the curves run over: {', '.join(AXES)}.")] = "step",
+    as_json: AsJson = False,
+) -> None:
+    """Put training runs side by side: how far they are, how good, how fast, and in which settings they differ."""
+    if sort not in SORT_KEYS:
+        raise ValueError(f"sort must be one of {', '.join(SORT_KEYS)}. Received: sort={sort!r}")
+    if plot is not None:
+        check_plot(plot, against)
+    from kres.training.runs import DEPTH, differing, find_runs
+
+    folder = folder.expanduser()
+    found, damaged = find_runs(folder)
+    for one in damaged:
+        logger.warning("%s is skipped: %s", one.workdir, one.reason)
+    if not found:
+        readable = "readable " if damaged else ""
+        raise ValueError(f"there is no {readable}run (run.json) in {folder}, nor {DEPTH} folders down")
+    found.sort(key=_order(sort))
+    settings = differing(found)
+    if plot is not None and (bare := write_plot(plot, found, against)):
+        logger.warning("not in the plot, for want of a readout: %s", ", ".join(bare))
+    if as_json:
+        typer.echo(
+            json.dumps([_jsonable(run, differs) for run, differs in zip(found, settings, strict=True)], indent=2)
+        )
+    else:
+        Console().print(_progress(found), _settings(found, settings))
+
+
+def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
+    sign = -1 if sort in HIGH_FIRST else 1
+
+    def key(run: "Run") -> tuple[Any, ...]:
+        value = getattr(run, sort)
+        if value is None:
+            return (True, 0, run.name)
+        return (False, value if isinstance(value, str) else sign * value, run.name)
+
+    return key
+
+
+def _progress(found: Sequence["Run"]) -> Table:
+    """How far the runs are, how good and how fast."""
+    numbers = ("step", "best", "last", "loss", "time", "images/s")
+    table = Table(
+        Column("run", overflow="fold"),
+        Column("state", no_wrap=True),
+        *(_right(head) for head in numbers),
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.caption = "best and last: test accuracy in %; time: in training steps"
+    for run in found:
+        table.add_row(
+            escape(run.name),
+            _state(run),
+            f"{run.step}/{run.steps or '?'}",
+            _number(run.best, _percent),
+            _number(run.last, _percent),
+            _number(run.loss, "{:.4f}".format),
+            _number(run.seconds, lambda seconds: str(timedelta(seconds=round(seconds)))),
+            _number(run.images_per_second, "{:.0f}".format),
+        )
+    return table
+
+
+def _settings(found: Sequence["Run"], settings: Sequence[dict[str, Any]]) -> Table:
+    """What the runs are, and the settings in which they differ if they do."""
+    from kres.training.workdir import data_name
+
+    differ = any(settings)
+    columns = [
+        Column(head, overflow="fold") for head in ("run", "recipe", "data", *(("differs in",) if differ else ()))
+    ]
+    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    for run, own in zip(found, settings, strict=True):
+        cells = (run.name, run.recipe, data_name(run.data), *((_differences(own),) if differ else ()))
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _right(head: str) -> Column:
+    return Column(head, justify="right", no_wrap=True)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _state(run: "Run") -> Text:
+    words = run.state
+    if run.perhaps_dead:
+        words += f"?\nsilent for {timedelta(seconds=60 * round(run.silent_seconds / 60))}"
+    return Text(words, style=COLOURS.get(run.state, ""))
+
+
+def _differences(own: dict[str, Any]) -> str:
+    lines = [f"{name} {_value(value)}" for name, value in own.items()]
+    more = len(lines) - SHOWN_SETTINGS
+    if more > 1:
+        lines[SHOWN_SETTINGS:] = [f"and {more} more (--json)"]
+    return "\n".join(lines)
+
+
+def _value(value: Any) -> str:
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float | None, words: Callable[[float], str]) -> str:
+    return "-" if value is None else words(value)
+
+
+def _jsonable(run: "Run", differs: dict[str, Any]) -> dict[str, Any]:
+    """The run as JSON holds it, which knows no infinity."""
+    row = {name: value for name, value in vars(run).items() if name not in ("history", "settings")}
+    unknown = {name: None for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)}
+    return {**row, **unknown, "workdir": str(run.workdir), "differs": differs}

@@ -1,0 +1,44 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from kres.cli.app import app
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            pixels = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.jpg")
+    return tmp_path
+
+
+def _bench(*arguments):
+    return CliRunner().invoke(app, ["data", "bench", *map(str, arguments)])
+
+
+def test_a_person_is_told_the_figures_and_the_bottleneck(photos):
+    found = _bench(photos, "--images", 16, "--batch-size", 8)
+    assert found.exit_code == 0, found.output
+    lines = found.stdout.splitlines()
+    starts = ("reading ", "reading and decoding", "training pipeline", "evaluation pipeline", "of training's time")
+    assert all(line.startswith(start) for line, start in zip(lines, starts, strict=False))
+    assert lines[-1].startswith("bottleneck: ") and len(lines) == 6
+
+
+def test_a_script_gets_json(photos):
+    found = json.loads(_bench(photos, "--images", 16, "--batch-size", 8, "--json").stdout)
+    assert found["n_images"] == 16 and found["name"] == str(photos)
+    assert min(found[part] for part in ("reading", "decoding", "training", "evaluation")) > 0
+    assert found["bottleneck"] == max(found["shares"], key=found["shares"].get)
+
+
+def test_more_images_a_batch_than_there_are_is_an_error(photos):
+    found = _bench(photos, "--images", 4, "--batch-size", 8)
+    assert isinstance(found.exception, ValueError) and "count=4, batch_size=8" in str(found.exception)

@@ -1,0 +1,99 @@
+import pytest
+
+from kres.training.recipes import recipe
+from kres.training.settings.overrides import apply, differences
+
+DIGITS = recipe("digits_resnet20")
+
+
+def test_each_kind_of_value_is_set():
+    changed = apply(
+        DIGITS,
+        [
+            "schedule.learning_rate=0.2",
+            "optimizer.kind=lamb",
+            "optimizer.nesterov=true",
+            "optimizer.clip_norm=1",
+            "network.zero_init_residual=none",
+            "augmentation.area=0.5,1",
+            "batch_size=32",
+        ],
+    )
+    assert (changed.schedule.learning_rate, changed.optimizer.kind, changed.batch_size) == (0.2, "lamb", 32)
+    assert changed.optimizer.nesterov is True and changed.optimizer.clip_norm == 1.0
+    assert changed.network.zero_init_residual is None
+    assert changed.augmentation.area == (0.5, 1.0)
+    assert differences(DIGITS, changed) == (
+        "network.zero_init_residual",
+        "augmentation.area",
+        "batch_size",
+        "optimizer.kind",
+        "optimizer.nesterov",
+        "optimizer.clip_norm",
+        "schedule.learning_rate",
+    )
+
+
+def test_no_change_is_the_recipe():
+    assert apply(DIGITS, []) == DIGITS and differences(DIGITS, DIGITS) == ()
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_changes_are_made_together_in_any_order(turn):
+    """Each alone is refused: steps need decays, and a cosine has none."""
+    both = ["schedule.kind=cosine", "schedule.decay_at=[]"][::turn]
+    assert apply(DIGITS, both).schedule.kind == "cosine"
+    for change in both:
+        with pytest.raises(ValueError, match="decay_at goes with kind='step'"):
+            apply(DIGITS, [change])
+
+
+def test_a_teacher_is_made_changed_and_taken_away():
+    taught = apply(DIGITS, ["loss.teacher.row=resnet152d", "loss.teacher.weights=gluon_in1k"])
+    assert taught.loss.teacher is not None and taught.loss.teacher.weights == "gluon_in1k"
+    smaller = apply(taught, ["loss.teacher.row=resnet50d"])
+    assert smaller.loss.teacher is not None
+    assert (smaller.loss.teacher.row, smaller.loss.teacher.weights) == ("resnet50d", "gluon_in1k")
+    assert "loss.teacher.row" in differences(taught, smaller)
+    assert apply(taught, ["loss.teacher=none"]) == DIGITS
+    with pytest.raises(ValueError, match=r"loss\.teacher is not there yet.*'row'"):
+        apply(DIGITS, ["loss.teacher.weights=imagenet"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("schedule.lerning_rate=0.2", r"closest: schedule\.learning_rate.*schedule\.warmup_kind"),
+        ("momentum=0.5", r"closest: optimizer\.momentum"),
+        ("optimiser.momentum=0.5", r"closest: optimizer"),
+        ("optimizer.kind=adam", r"one of 'sgd', 'lars', 'lamb', 'adamw'.*Received: optimizer\.kind=adam"),
+        ("batch_size=12.5", r"batch_size must be a whole number at least 1.*Received: batch_size=12\.5"),
+        ("batch_size=-8", r"at least 1"),
+        ("schedule.learning_rate=fast", r"a finite number above 0"),
+        ("schedule.learning_rate=", r"a finite number above 0"),
+        ("optimizer.nesterov=1", r"true or false"),
+        ("augmentation.area=0.5", r"a list of 2"),
+        ("network.row=resnet51", r"resnet50"),
+        ("network.depths=1,1", r"each of the 3 stages of cifar_resnet20.*Received: depths=\(1, 1\)"),
+        ("batch_size.value=3", r"batch_size is a value"),
+        ("optimizer=lamb", r"optimizer is a part; set its fields, optimizer\.kind"),
+        ("batch_size", r"written part\.field=value.*Received: 'batch_size'"),
+        ("=3", r"no field"),
+    ],
+)
+def test_nonsense_is_refused_with_what_is_allowed(change, message):
+    with pytest.raises(ValueError, match=message):
+        apply(DIGITS, [change])
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        ["batch_size=8", "batch_size=16"],
+        ["loss.teacher=none", "loss.teacher.row=resnet18"],
+        ["loss.teacher.row=resnet18", "loss.teacher=none"],
+    ],
+)
+def test_a_field_is_set_once(twice):
+    with pytest.raises(ValueError, match="set once"):
+        apply(DIGITS, twice)

@@ -1,0 +1,110 @@
+"""Images that do not decode: found before a run, under a policy, or named when one turns up in it."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from kres.training.data.cache import cached
+from kres.training.data.progress import progress
+from kres.training.data.source import Source, Split, subset
+
+logger = logging.getLogger(__name__)
+
+CORRUPT_POLICIES = ("fail", "skip")
+AT_ONCE = 64
+
+
+class UnreadableImage(ValueError):
+    """An image that could be read before a run cannot be read in it."""
+
+
+def check_policy(on_corrupt: str) -> None:
+    """ValueError for what is no policy about images that do not decode."""
+    if on_corrupt not in CORRUPT_POLICIES:
+        raise ValueError(f"on_corrupt must be one of {CORRUPT_POLICIES}. Received: on_corrupt={on_corrupt!r}")
+
+
+def checked(source: Source, *, on_corrupt: str) -> Source:
+    """`source` without its unreadable images, under the policy that `on_corrupt` names."""
+    train, corrupt_train = without_corrupt(source.train, on_corrupt=on_corrupt)
+    test, corrupt_test = without_corrupt(source.test, on_corrupt=on_corrupt)
+    return replace(source, train=train, test=test, corrupt=corrupt_train + corrupt_test)
+
+
+def without_corrupt(split: Split, *, on_corrupt: str) -> tuple[Split, tuple[str, ...]]:
+    """Decode every image once; returns the readable part of the split and the names of the rest.
+
+    Raises ValueError that names the unreadable images when `on_corrupt` is "fail", and always when none is readable.
+    Checking ahead is what keeps the order of training a function of (seed, epoch) alone. What the check found is
+    cached as long as the files stay as they are. Images that are arrays need no check.
+    """
+    check_policy(on_corrupt)
+    if split.encoded is None:
+        return split, ()
+    names = hashlib.sha256("\n".join(split.names).encode()).hexdigest()
+    found = cached(
+        "readable",
+        split.files,
+        lambda: {"readable": readable(split, np.arange(len(split)))},
+        question=f"TensorFlow {tf.__version__}, {names}",
+    )["readable"]
+    corrupt = tuple(split.names[i] for i in np.setdiff1d(np.arange(len(split)), found))
+    if not corrupt:
+        return split, ()
+    message = f"{len(corrupt)} of {len(split)} images cannot be decoded: {_listed(corrupt)}."
+    if not len(found):
+        raise ValueError(f"{message} None is left.")
+    if on_corrupt == "fail":
+        raise ValueError(f"{message} on_corrupt='skip' goes on without them. Received: on_corrupt='fail'")
+    logger.warning("%s They are skipped.", message)
+    return subset(split, found), corrupt
+
+
+def readable(split: Split, indices: np.ndarray) -> np.ndarray:
+    """Those of `indices` (m,) whose images decode whole, in the same order."""
+
+    def decodes(index: tf.Tensor) -> tf.Tensor:
+        # The size must take part in the result: an unused decode would be pruned from the graph.
+        return index + tf.size(split.read(index), tf.int64) * 0
+
+    whole = tf.data.Dataset.from_tensor_slices(indices.astype(np.int64))
+    whole = whole.map(decodes, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors().batch(AT_ONCE)
+    found = [np.empty(0, np.int64)]
+    with progress("decoding every image once", len(indices)) as advance:
+        for batch in whole.as_numpy_iterator():
+            found.append(batch)
+            advance(len(batch))
+    return np.concatenate(found)
+
+
+@contextmanager
+def corrupt_named(split: Split, indices: Callable[[], Iterable[int]] | None = None) -> Iterator[None]:
+    """Inside, an error of tf.data's that an image of `split` explains becomes an UnreadableImage with its name.
+
+    tf.data's own says what is wrong with the bytes, but not which image they are. `indices` gives the examples that
+    the failing step was about to read; without it, the whole split is decoded. When all of them are readable, the
+    fault lies elsewhere, and the error goes on as it is.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        suspects = np.unique(np.arange(len(split)) if indices is None else np.fromiter(indices(), np.int64))
+        corrupt = np.setdiff1d(suspects, readable(split, suspects))
+        if not len(corrupt):
+            raise
+        names = _listed([split.names[i] for i in corrupt])
+        reason = error.message.strip().partition("\n")[0]
+        raise UnreadableImage(
+            f"{len(corrupt)} image(s) could be read before this run and cannot be now: {names}. Restore them and go "
+            f"on from the last checkpoint. ({reason})"
+        ) from error
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")

@@ -1,0 +1,174 @@
+"""On which devices a run computes: one small function a strategy, in one table."""
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from kres.training.distribution.cluster import find_cluster
+from kres.training.distribution.meeting import meet
+
+
+def one(devices: int | None) -> tf.distribute.Strategy:
+    """The first GPU, or the CPU."""
+    if devices not in (None, 1):
+        raise ValueError(f"strategy 'one' computes on 1 device; 'mirrored' takes more. Received: devices={devices}")
+    return tf.distribute.get_strategy()
+
+
+def mirrored(devices: int | None) -> tf.distribute.Strategy:
+    """A replica on each GPU, or on each of `devices` logical CPUs where there is no GPU."""
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    if kind == "CPU" and devices:
+        _split_cpu(devices)
+    found = [device.name for device in tf.config.list_logical_devices(kind)]
+    count = devices or len(found)
+    if not 0 < count <= len(found):
+        raise ValueError(f"devices must lie in 1..{len(found)}, the {kind}s here. Received: devices={devices}")
+    return tf.distribute.MirroredStrategy(found[:count])
+
+
+def multi_worker(devices: int | None) -> tf.distribute.Strategy:
+    """A replica on each of `devices` GPUs of each worker, or on its CPU, the workers being those of the environment.
+
+    Must come before TensorFlow computes anything. Waits for the other workers, as `meet` says. What happens then when
+    one is lost was tried with TensorFlow 2.21, two processes on one machine that sum over both in a loop:
+
+    - killed by SIGKILL, chief or not: the other's step ends in UnavailableError after 1 s;
+    - frozen by SIGSTOP, as by a machine that fails: after 9 to 11 s, when its heartbeats are missed;
+    - lost while the other saves or evaluates: its next step ends so;
+    - ended without an error, while the other goes on: as if it had died. So all leave together (`leave_together`).
+
+    TensorFlow's own settings do that, and shorter ones for the coordination service or `timeout_seconds` of the
+    collectives changed nothing. `lost_workers_told` makes a message of the error. TensorFlow also takes SIGTERM for
+    itself without acting on it: the handler from before is put back here.
+    """
+    cluster = find_cluster()
+    if cluster is None:
+        raise ValueError(
+            "strategy 'multi_worker' takes its workers from TF_CONFIG or Slurm: start it with kres launch or srun, or "
+            "set TF_CONFIG. Received: neither, or a single worker"
+        )
+    _show_devices(devices)
+    meet(cluster)
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(cluster.workers)}),
+        task_type="worker",
+        task_id=cluster.index,
+        rpc_layer="grpc",
+    )
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy
+
+
+def tpu(devices: int | None) -> tf.distribute.Strategy:
+    """A replica on each core of the TPU that TensorFlow finds by itself, or that TPU_NAME names.
+
+    Follows TensorFlow's guide to TPUs; no test of kres runs on one.
+    """
+    if devices is not None:
+        raise ValueError(f"strategy 'tpu' computes on all cores of its TPU. Received: devices={devices}")
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+    except ValueError as error:
+        raise ValueError(f"strategy 'tpu' finds no TPU: {error}. Received: strategy='tpu'") from error
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def auto(devices: int | None) -> tf.distribute.Strategy:
+    """`multi_worker` where the environment tells of workers, `mirrored` for several GPUs or `devices`, else `one`."""
+    if find_cluster() is not None:
+        return multi_worker(devices)
+    several = devices > 1 if devices else len(tf.config.list_physical_devices("GPU")) > 1
+    return mirrored(devices) if several else one(devices)
+
+
+STRATEGIES: dict[str, Callable[[int | None], tf.distribute.Strategy]] = {
+    "auto": auto,
+    "one": one,
+    "mirrored": mirrored,
+    "multi_worker": multi_worker,
+    "tpu": tpu,
+}
+
+
+def choose(name: str, *, devices: int | None = None) -> tf.distribute.Strategy:
+    """The strategy called `name`; ValueError for an unknown name, devices that are not there or a wrong cluster."""
+    if name not in STRATEGIES:
+        raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}. Received: strategy={name!r}")
+    if devices is not None and devices < 1:
+        raise ValueError(f"devices must be above 0. Received: devices={devices}")
+    return STRATEGIES[name](devices)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Which replicas of a run this process computes: `local_replicas` of all `replicas`, from `first_replica` on."""
+
+    worker: int
+    workers: int
+    replicas: int
+    local_replicas: int
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes: worker 0 does, and it alone."""
+        return self.worker == 0
+
+    @property
+    def first_replica(self) -> int:
+        """Workers have equal numbers of replicas, and theirs stand in the order of the workers."""
+        return self.worker * self.local_replicas
+
+
+def place(strategy: tf.distribute.Strategy) -> Place:
+    """Where this process stands in `strategy`."""
+    replicas = strategy.num_replicas_in_sync
+    worker, workers = 0, 1
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        resolver = strategy.cluster_resolver
+        worker, workers = resolver.task_id, resolver.cluster_spec().num_tasks("worker")
+    return Place(worker=worker, workers=workers, replicas=replicas, local_replicas=replicas // workers)
+
+
+def require_divisible(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    """ValueError that names the nearest batch sizes when the replicas cannot share `batch_size` evenly."""
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        below = batch_size - batch_size % replicas
+        choices = " or ".join(str(size) for size in (below, below + replicas) if size)
+        raise ValueError(
+            f"batch_size must divide by the {replicas} replicas: use {choices}. Received: batch_size={batch_size}"
+        )
+
+
+def _split_cpu(count: int) -> None:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    except RuntimeError as error:
+        # TensorFlow fixes its devices at the first operation; enough of them may be there already.
+        available = len(tf.config.list_logical_devices("CPU"))
+        if available < count:
+            raise ValueError(
+                f"TensorFlow already runs with {available} CPU device(s) in this process, so start a new one. "
+                f"Received: devices={count}"
+            ) from error
+
+
+def _show_devices(count: int | None) -> None:
+    """Leave `count` GPUs visible; a worker without one computes on its CPU as a single replica."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if count is None:
+        return
+    if count > max(len(gpus), 1):
+        raise ValueError(
+            f"a worker has {len(gpus)} GPUs here, or its CPU as 1 device: start more workers. Received: devices={count}"
+        )
+    tf.config.set_visible_devices(gpus[:count], "GPU")

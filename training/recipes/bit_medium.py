@@ -1,0 +1,21 @@
+"""BiT-HyperRule for 20,000 to 500,000 images: 10,000 steps and mixup."""
+
+from dataclasses import replace
+
+from kres.training.recipes.bit_small import RECIPE as SMALL
+
+RECIPE = replace(
+    SMALL,
+    name="bit_medium",
+    about=replace(
+        SMALL.about,
+        data="cifar10",
+        expected="98.91 % on CIFAR-10 with BiT-M-R152x4 (table 1); less with the default network",
+        departures="The sides of an image keep their proportion, and evaluation cuts the centre. The head starts at "
+        "random instead of zero.",
+    ),
+    images=replace(SMALL.images, train_size_px=128, test_size_px=128),
+    augmentation=replace(SMALL.augmentation, side_px=(160, 160), mixup=0.1),
+    schedule=replace(SMALL.schedule, length=10_000, warmup=500, decay_at=(3_000, 6_000, 9_000)),
+    watch=replace(SMALL.watch, log_every_steps=100, evaluate_every=1_000, checkpoint_every_steps=1_000),
+)

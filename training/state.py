@@ -1,0 +1,46 @@
+"""All that a run carries from step to step, made on the devices of its strategy and kept in its checkpoints."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kres.training.averaging import make_average
+from kres.training.checkpoints import Checkpoints
+from kres.training.models import training_model
+from kres.training.optimisation import make_optimizer, make_schedule
+from kres.training.plan import Plan
+from kres.training.settings import Recipe
+from kres.training.step import Sums
+
+
+class State:
+    """Model, optimizer (with its loss scale), moving average and the sums of the step; create it in a strategy's scope.
+
+    The order of the data and the augmentation need no state: they are functions of the seed and the step.
+    """
+
+    def __init__(self, plan: Plan, *, classes: int) -> None:
+        recipe = plan.recipe
+        self.model: keras.Model = training_model(recipe, classes=classes)
+        self.schedule = make_schedule(
+            recipe.schedule, steps=plan.steps, steps_per_unit=plan.steps_per_unit, batch_size=recipe.batch_size
+        )
+        self.optimizer = make_optimizer(recipe.optimizer, self.schedule, dtype=recipe.network.dtype)
+        # Made inside the traced step, its variables would cost a second trace.
+        self.optimizer.build(self.model.trainable_variables)
+        self.average = make_average(recipe.averaging, self.model, warmup_steps=plan.warmup_steps)
+        self.sums = Sums(self.model.trainable_variables)
+        kept = {"model": self.model, "optimizer": self.optimizer, "average": self.average}
+        self.tracked = tf.train.Checkpoint(**{name: part for name, part in kept.items() if part is not None})
+
+    def checkpoints(self, workdir: Path, recipe: Recipe, *, chief: bool = True) -> Checkpoints:
+        """Those of a run in `workdir`."""
+        folder, keep = workdir / "checkpoints", recipe.watch.keep_checkpoints
+        return Checkpoints(folder, self.tracked, keep=keep, chief=chief)
+
+    def averaged(self) -> AbstractContextManager[Any]:
+        """Within it the model has the weights that are evaluated and kept: the moving average's where there is one."""
+        return self.average.applied() if self.average is not None else nullcontext()

@@ -5,6 +5,7 @@ if __name__ != "kres.training":
 
 from kres.training import data
 from kres.training.checkpoints import CheckpointError
+from kres.training.degradation_problem import Degradation, degradation
 from kres.training.evaluation import Evaluation, evaluate
 from kres.training.fitting import Result, fit
 from kres.training.layerwise import layer_gradients, layer_responses
@@ -18,6 +19,7 @@ from kres.training.workdir import WorkdirError
 
 __all__ = [
     "CheckpointError",
+    "Degradation",
     "Evaluation",
     "Interrupted",
     "LogRow",
@@ -26,6 +28,7 @@ __all__ = [
     "Result",
     "WorkdirError",
     "data",
+    "degradation",
     "evaluate",
     "fit",
     "layer_gradients",

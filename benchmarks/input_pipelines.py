@@ -9,8 +9,9 @@ import tensorflow as tf
 from benchmarks.harness import timed
 from benchmarks.input_rivals import SHORTER, SIZE, WORKERS
 from kres.preprocessing import PRESETS, Preprocess
+from kres.training.data.evaluation import evaluation_batches
 from kres.training.data.folder import folder
-from kres.training.data.pipeline import evaluation_batches, training_batches
+from kres.training.data.pipeline import training_batches
 from kres.training.data.source import subset
 from kres.training.settings import Augmentation, Images
 

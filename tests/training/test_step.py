@@ -20,13 +20,19 @@ def _linear():
 def _made(model, batch_size, rate=0.1):
     optimizer = SGD(rate, momentum=0.9, weight_decay=0.01)
     optimizer.build(model.trainable_variables)
-    sums = Sums()
+    sums = Sums(model.trainable_variables)
+
+    def objective(images, labels):
+        logits = model(PREPROCESS(images), training=True)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return losses, tf.math.count_nonzero(tf.argmax(logits, axis=1, output_type=tf.int32) == labels)
+
     spec = (tf.TensorSpec((batch_size, 4, 4, 3), tf.uint8), tf.TensorSpec((batch_size,), tf.int32))
     train_step = make_train_step(
         model,
         optimizer,
         sums,
-        preprocess=PREPROCESS,
+        objective=objective,
         batch_size=batch_size,
         strategy=tf.distribute.get_strategy(),
         element_spec=spec,
@@ -58,11 +64,13 @@ def test_twenty_steps_equal_numpy():
         gradients = inputs.T @ difference + 0.01 * kernel, difference.sum(axis=0)
         velocities = tuple(0.9 * v - 0.1 * g for v, g in zip(velocities, gradients, strict=True))
         kernel, bias = kernel + velocities[0], bias + velocities[1]
-        found, right, finite = sums.read(tf.distribute.get_strategy())
+        found = sums.read(tf.distribute.get_strategy())
         # float32 against float64, through up to 20 updates
-        assert found == pytest.approx(loss, rel=1e-4, abs=1e-5)
-        assert right == np.sum(logits.argmax(axis=1) == y)
-        assert finite == 1
+        assert found.loss == pytest.approx(loss, rel=1e-4, abs=1e-5)
+        assert found.correct == np.sum(logits.argmax(axis=1) == y)
+        assert found.finite_steps == 1
+        squares = [np.sum(gradient**2) for gradient in (inputs.T @ difference, difference.sum(axis=0))]
+        np.testing.assert_allclose(found.gradient_squares, squares, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(model.get_weights()[0], kernel, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(model.get_weights()[1], bias, rtol=1e-4, atol=1e-5)
 
@@ -75,9 +83,10 @@ def test_sums_count_the_steps_before_the_first_bad_one():
         if number == 3:
             model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
         train_step(tf.constant(x), tf.constant(y))
-    loss, _, finite_steps = sums.read(tf.distribute.get_strategy())
-    assert np.isnan(loss) and finite_steps == 3
-    assert sums.read(tf.distribute.get_strategy()) == (0.0, 0, 0)
+    found = sums.read(tf.distribute.get_strategy())
+    assert np.isnan(found.loss) and found.finite_steps == 3
+    again = sums.read(tf.distribute.get_strategy())
+    assert (again.loss, again.correct, again.finite_steps, again.gradient_squares.tolist()) == (0.0, 0, 0, [0.0, 0.0])
 
 
 def test_the_step_is_traced_once():

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kres.preprocessing import Preprocess
 from kres.training.augmentation import Numbers, augment_image, batch_numbers, check_mixing
 from kres.training.data.crops import check_crop, read_square
+from kres.training.data.evaluation import evaluation_batches
 from kres.training.data.source import Source, Split
 from kres.training.settings import Augmentation, Images
 
@@ -82,20 +83,17 @@ def shuffled(position: tf.Tensor, count: int, *, seed: int) -> tf.Tensor:
     return tf.random.experimental.index_shuffle(place, key, tf.constant(count - 1, tf.int64))
 
 
-def evaluation_batches(split: Split, preprocess: Preprocess, *, batch_size: int) -> tf.data.Dataset:
-    """Every image of `split` once, in order: (images (n, s, s, 3) uint8, labels (n,)), the last batch maybe smaller."""
-    examples = tf.data.Dataset.range(len(split)).map(
-        lambda index: _read(split, preprocess, index), num_parallel_calls=tf.data.AUTOTUNE
-    )
-    return examples.batch(batch_size).prefetch(2)
-
-
 def evaluation_images(
     source: Source, preprocess: Preprocess, *, split: str = "test", batch_size: int = 128
 ) -> tf.data.Dataset:
     """Every image of a split once, in order: (n, s, s, 3) float32 as the network takes them, and labels (n,)."""
     batches = evaluation_batches(source.split(split), preprocess, batch_size=batch_size)
-    return batches.map(lambda images, labels: (preprocess(images), labels))
+
+    def inputs(images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        real = weights > 0  # the last batch is filled up
+        return preprocess(tf.boolean_mask(images, real)), tf.boolean_mask(labels, real)
+
+    return batches.map(inputs)
 
 
 def sample_images(

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from kres.preprocessing import Preprocess
-from kres.training.data.pipeline import evaluation_batches, shuffled, training_batches
+from kres.training.data.evaluation import evaluation_batches
+from kres.training.data.pipeline import shuffled, training_batches
 from kres.training.data.progress import progress
 from kres.training.data.source import Source, Split, subset
 from kres.training.settings import Augmentation, Images

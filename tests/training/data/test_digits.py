@@ -1,14 +1,14 @@
 import numpy as np
 
 from kres.training.data.digits import digits, enlarge
-from kres.training.data.pipeline import evaluation_batches
+from kres.training.data.evaluation import evaluation_batches
 from kres.training.models import preprocess_of
 from kres.training.recipes import recipe
 
 
 def _images(split):
-    batches = evaluation_batches(split, preprocess_of(recipe("digits_resnet20")), batch_size=600)
-    return np.concatenate([images for images, _ in batches])
+    batches = evaluation_batches(split, preprocess_of(recipe("digits_resnet20").images), batch_size=600)
+    return np.concatenate([images for images, _, _ in batches])[: len(split)]
 
 
 def test_the_embedded_digits_and_their_split_are_those_of_scikit_learn():
@@ -39,6 +39,6 @@ def test_enlarge_is_bilinear_with_half_pixel_centres():
 
 
 def test_the_recipe_normalises_by_the_training_split():
-    found = recipe("digits_resnet20")
+    found = recipe("digits_resnet20").images
     pixels = _images(digits().train) / 255
     np.testing.assert_allclose((pixels.mean(), pixels.std()), (found.mean[0], found.std[0]), atol=2e-3)

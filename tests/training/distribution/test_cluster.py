@@ -47,7 +47,7 @@ def test_tf_config_tells_workers_and_place():
         (json.dumps({**TWO, "task": {"type": "worker", "index": -1}}), "index of 0 or more"),
         (json.dumps({**TWO, "task": {"type": "worker"}}), "no 'index'"),
         (json.dumps({**TWO, "task": {"type": "evaluator", "index": 0}}), "Received: evaluator"),
-        (json.dumps({**TWO, "cluster": {**TWO["cluster"], "ps": ["c:3"], "chief": ["d:4"]}}), "Received: chief, ps"),
+        (json.dumps({**TWO, "cluster": {"worker": ["a:1"], "ps": ["c:3"], "chief": ["d:4"]}}), "Received: chief, ps"),
     ],
 )
 def test_a_wrong_tf_config_is_refused(config, message):

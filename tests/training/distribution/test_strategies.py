@@ -1,0 +1,41 @@
+import pytest
+import tensorflow as tf
+
+from kres.training.distribution import STRATEGIES, choose, require_divisible
+
+
+def test_one_device_is_the_default():
+    assert choose("auto").num_replicas_in_sync == 1
+    assert choose("one", devices=1).num_replicas_in_sync == 1
+    assert set(STRATEGIES) == {"auto", "one", "mirrored", "multi_worker", "tpu"}
+
+
+@pytest.mark.parametrize(
+    ("name", "devices", "message"),
+    [
+        ("gpu", None, "one of auto, one, mirrored, multi_worker, tpu. Received: strategy='gpu'"),
+        ("one", 2, "computes on 1 device.*Received: devices=2"),
+        ("mirrored", 0, "above 0. Received: devices=0"),
+    ],
+)
+def test_what_is_not_there_is_refused(name, devices, message):
+    with pytest.raises(ValueError, match=message):
+        choose(name, devices=devices)
+
+
+def test_more_devices_than_tensorflow_started_with_are_refused():
+    here = len(tf.config.list_logical_devices())
+    with pytest.raises(ValueError, match=f"Received: devices={here + 63}"):
+        choose("mirrored", devices=here + 63)
+
+
+class _Three:
+    num_replicas_in_sync = 3
+
+
+def test_a_batch_that_does_not_divide_names_the_nearest_that_do():
+    require_divisible(6, _Three())
+    with pytest.raises(ValueError, match=r"3 replicas: use 6 or 9. Received: batch_size=8"):
+        require_divisible(8, _Three())
+    with pytest.raises(ValueError, match=r"use 3. Received: batch_size=2"):
+        require_divisible(2, _Three())

@@ -103,7 +103,7 @@ def fit(
     workdir = Path(workdir).expanduser()
     devices_strategy = distribution.choose(strategy, devices=devices)
     distribution.require_divisible(chosen.batch_size, devices_strategy)
-    _require_parts(chosen, replicas=devices_strategy.num_replicas_in_sync)
+    require_parts(chosen, replicas=devices_strategy.num_replicas_in_sync)
     source = load(data, on_corrupt=on_corrupt)
     planned = plan(chosen, len(source.train))
     settings = {"recipe": chosen.to_dict(), "data": describe_data(source), "seed": _checked_seed(seed)}
@@ -161,7 +161,7 @@ class _Run:
             final = loop.final_model()
             if chief:
                 write_atomically(self.workdir / MODEL, _saves(final))
-        except (Interrupted, KeyboardInterrupt):  # the latter by a second Ctrl-C, which saves nothing
+        except (Interrupted, KeyboardInterrupt, SystemExit):  # the others by a second signal, which saves nothing
             if chief:
                 self.note_quietly(INTERRUPTED)
             raise
@@ -217,7 +217,7 @@ def _resolve(recipe: str | Recipe, *, steps: int | None, batch_size: int | None)
     return chosen if batch_size is None else replace(chosen, batch_size=batch_size)
 
 
-def _require_parts(recipe: Recipe, *, replicas: int) -> None:
+def require_parts(recipe: Recipe, *, replicas: int) -> None:
     """ValueError where a batch of `replicas` replicas cannot be computed in the parts that the recipe asks for."""
     accumulate, each = recipe.optimizer.accumulate, recipe.batch_size // replicas
     if each % accumulate:

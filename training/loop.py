@@ -206,8 +206,8 @@ class Loop:
         return evaluation.accuracy
 
     def _save(self, score: float | None) -> None:
-        # The update of the last step may have ruined the weights although its loss was finite.
-        for variable in self.state.model.trainable_variables:
+        # The last step may have ruined weights or norm statistics although its loss was finite.
+        for variable in self.state.model.weights:
             if not tf.reduce_all(tf.math.is_finite(variable.value)):
                 raise NotFinite(
                     f"{variable.path} is not finite after step {self.step}. {self.checkpoints.describe_last_good()}"

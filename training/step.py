@@ -40,6 +40,9 @@ class Sums:
         self.finite_steps = _per_replica((), tf.int64)
         self.finite_gradients = _per_replica((), tf.int64)
         self.squares = _per_replica((len(weights),), tf.float32)
+        self._variables = self.loss, self.correct, self.finite_steps, self.finite_gradients, self.squares
+        # Outside a graph each of these reads would start a pool of threads, which a lost worker leaves open.
+        self._take = tf.function(self._taken, autograph=False)
 
     def add(self, loss: tf.Tensor, correct: tf.Tensor, gradients: Sequence[tf.Tensor]) -> None:
         """Add one replica's share of the batch's mean loss (), its right answers (), and the batch's gradients."""
@@ -55,12 +58,7 @@ class Sums:
     def read(self, strategy: tf.distribute.Strategy) -> Totals:
         """The sums over all replicas; they start again from zero."""
         with strategy.scope():
-            variables = self.loss, self.correct, self.finite_steps, self.finite_gradients, self.squares
-            loss, correct, finite_steps, finite_gradients, squares = (
-                variable.read_value().numpy() for variable in variables
-            )
-            for variable in variables:
-                variable.assign(tf.zeros(variable.shape, variable.dtype))
+            loss, correct, finite_steps, finite_gradients, squares = (value.numpy() for value in self._take())
         replicas = strategy.num_replicas_in_sync
         return Totals(
             loss=float(loss),
@@ -69,6 +67,12 @@ class Sums:
             finite_gradients=int(finite_gradients) // replicas,
             gradient_squares=squares / replicas,  # each replica adds those of the whole batch
         )
+
+    def _taken(self) -> list[tf.Tensor]:
+        values = [tf.identity(variable.read_value()) for variable in self._variables]
+        for variable in self._variables:
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+        return values
 
 
 def _per_replica(shape: tuple[int, ...], dtype: tf.DType) -> tf.Variable:

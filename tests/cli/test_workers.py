@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 
 from kres.cli.launch import free_ports, tf_config
 from kres.training import load_model, read_history
-from tests.cli.processes import PATIENCE_SECONDS, wait_for
+from tests.cli.processes import KRES, PATIENCE_SECONDS, wait_for
 
 STEPS = 160
 CHANGES = [
@@ -31,7 +30,7 @@ CHANGES = [
 ]
 RUN = ["train", "digits", "--recipe", "digits_resnet20", "--steps", str(STEPS), "--batch-size", "16"]
 RUN += [word for change in CHANGES for word in ("--set", change)]
-KRES = ["-c", "import kres_command; kres_command.main()"]
+RUN += ["--workdir", "run", "--strategy", "multi_worker", "--deterministic"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +48,10 @@ class Pair:
             environment = {"TF_CONFIG": tf_config(addresses, index), "TF_NUM_INTRAOP_THREADS": "1"}
             with log.open("w") as output:
                 process = subprocess.Popen(
-                    [sys.executable, *KRES, *RUN, "--workdir", "run", "--strategy", "multi_worker", "--deterministic", *words],
+                    [*KRES, *RUN, *words],
                     stdout=output,
                     stderr=subprocess.STDOUT,
+                    text=True,
                     cwd=place,
                     env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "COLUMNS": "500", **environment},
                 )
@@ -89,9 +89,7 @@ class Pair:
 
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:
-    return {
-        str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
 def _show_the_other_what_was_saved(folder: Path) -> dict[str, tuple[int, int]]:

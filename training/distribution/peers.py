@@ -1,8 +1,10 @@
 """What the workers of a run owe one another: the same settings, a common end, and word of who is lost."""
 
+import functools
 import json
 import re
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +39,8 @@ def lost_workers_told(strategy: tf.distribute.Strategy) -> Iterator[None]:
         message = explain(error, strategy)
         if message is None:
             raise
+        # What the broken step holds goes now: its threads would complain below the message, as the process ends.
+        traceback.clear_frames(error.__traceback__)
         raise WorkerLost(message) from error
 
 
@@ -105,16 +109,23 @@ def leave_together(strategy: tf.distribute.Strategy) -> None:
 
 def _gather(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
     """The `values` (k, ...) of each worker, one under the other: (workers * k, ...)."""
-
-    @tf.function
-    def gathered() -> Any:
-        return strategy.run(lambda: tf.distribute.get_replica_context().all_gather(tf.constant(values), axis=0))
-
     with lost_workers_told(strategy):
-        everyones = strategy.experimental_local_results(gathered())[0].numpy()
+        gathered = _gatherer(strategy)(tf.constant(values))
+        everyones = strategy.experimental_local_results(gathered)[0].numpy()
     here = place(strategy)
     # Each replica of a worker gave the same.
     return everyones.reshape(here.replicas, *values.shape)[:: here.local_replicas].reshape(-1, *values.shape[1:])
+
+
+@functools.cache
+def _gatherer(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], Any]:
+    """The graphs of `_gather`, one a shape: made anew at each call they would cost time and stay in memory."""
+
+    def on_replica(values: tf.Tensor) -> tf.Tensor:
+        # The copy is on the replica's device, where an argument is on none.
+        return tf.distribute.get_replica_context().all_gather(tf.identity(values), axis=0)
+
+    return tf.function(lambda values: strategy.run(on_replica, args=(values,)), autograph=False)
 
 
 def any_worker(number: int, strategy: tf.distribute.Strategy) -> int:

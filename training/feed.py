@@ -9,6 +9,7 @@ from kres.preprocessing import Preprocess
 from kres.training.data import Source, training_batches
 from kres.training.data.corrupt import naming_corrupt
 from kres.training.data.pipeline import examples_of_step
+from kres.training.data.service import service_addresses, through_service
 from kres.training.distribution import place
 from kres.training.plan import Phase
 from kres.training.settings import Augmentation, Recipe
@@ -26,22 +27,29 @@ class Feed:
     def batches(self, phase: Phase, *, done: int) -> Any:
         """The batches of the steps of `phase` from step `done` on, each replica's part on its device."""
         here = place(self._strategy)
+        steps = range(max(done, phase.steps.start), phase.steps.stop)
 
-        def of(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        def of(some: range) -> tf.data.Dataset:
             return training_batches(
                 self._source,
                 self._recipe.images,
                 self._recipe.augmentation,
                 size_px=phase.size_px,
                 batch_size=self._recipe.batch_size,
-                steps=range(max(done, phase.steps.start), phase.steps.stop),
+                steps=some,
                 seed=self._seed,
                 replicas=here.replicas,
                 first_replica=here.first_replica,
                 local_replicas=here.local_replicas,
             )
 
-        return self._strategy.distribute_datasets_from_function(of)
+        def local(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            addresses = service_addresses()
+            if addresses:
+                return through_service(of, steps, addresses=addresses, elements_per_step=here.local_replicas)
+            return of(steps)
+
+        return self._strategy.distribute_datasets_from_function(local)
 
     def naming(self, batches: Any, step: Callable[[], int]) -> Iterator[Any]:
         """Those batches; an image that cannot be read any more is named, `step` telling how many steps are done."""

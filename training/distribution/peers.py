@@ -107,25 +107,24 @@ def leave_together(strategy: tf.distribute.Strategy) -> None:
         _gather(np.zeros(1, np.int32), strategy)
 
 
+@functools.cache
+def _gathering(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], Any]:
+    """The graph of `_gather`, of which a strategy needs one."""
+
+    def of_replica(values: tf.Tensor) -> tf.Tensor:
+        # The copy is on the replica's device, where the argument of the graph is on none.
+        return tf.distribute.get_replica_context().all_gather(tf.identity(values), axis=0)
+
+    return tf.function(lambda values: strategy.run(of_replica, args=(values,)), reduce_retracing=True)
+
+
 def _gather(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
     """The `values` (k, ...) of each worker, one under the other: (workers * k, ...)."""
     with lost_workers_told(strategy):
-        gathered = _gatherer(strategy)(tf.constant(values))
-        everyones = strategy.experimental_local_results(gathered)[0].numpy()
+        everyones = strategy.experimental_local_results(_gathering(strategy)(tf.constant(values)))[0].numpy()
     here = place(strategy)
     # Each replica of a worker gave the same.
     return everyones.reshape(here.replicas, *values.shape)[:: here.local_replicas].reshape(-1, *values.shape[1:])
-
-
-@functools.cache
-def _gatherer(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], Any]:
-    """The graphs of `_gather`, one a shape: made anew at each call they would cost time and stay in memory."""
-
-    def on_replica(values: tf.Tensor) -> tf.Tensor:
-        # The copy is on the replica's device, where an argument is on none.
-        return tf.distribute.get_replica_context().all_gather(tf.identity(values), axis=0)
-
-    return tf.function(lambda values: strategy.run(on_replica, args=(values,)), autograph=False)
 
 
 def any_worker(number: int, strategy: tf.distribute.Strategy) -> int:

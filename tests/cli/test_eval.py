@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import kres
 from kres.cli.app import app
+from kres.cli.models import resolve
 from kres.weights import PUBLISHED, hub
 from kres.weights.catalog import Published
 from kres.weights.saving import state_dict
@@ -133,3 +134,8 @@ def test_a_folder_without_a_test_split_counts_whole(
     command = ["eval", "resnet10t", "--weights", str(weights), "--data", str(plain), "--classes", "2", "--json"]
     found = json.loads(CliRunner().invoke(app, [*command, *options], catch_exceptions=False).stdout)
     assert (found["split"], found["n_images"]) == (split, count)
+
+
+def test_a_checkpoint_is_chosen_of_a_workdir_alone():
+    with pytest.raises(ValueError, match=r"only a workdir has checkpoints. Received: resnet18 --checkpoint best"):
+        resolve("resnet18", checkpoint="best")

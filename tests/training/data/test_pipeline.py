@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kres.preprocessing import Preprocess
 from kres.training.data import arrays, evaluation_images, sample_images, training_batches
-from kres.training.data.pipeline import shuffled
+from kres.training.data.pipeline import examples_of_step, shuffled
 from kres.training.settings import Augmentation, Images
 
 IMAGES = Images(train_size_px=4, test_size_px=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
@@ -47,6 +47,14 @@ def test_each_example_comes_once_an_epoch_in_another_order():
 def test_epochs_stay_whole_when_the_batch_does_not_divide_them():
     ids = _ids(_batches(_source(), range(5), batch_size=4))
     assert sorted(ids[:10]) == sorted(ids[10:]) == list(range(10))
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_the_examples_of_a_step_are_those_that_its_batch_holds(repeats):
+    source = _source()
+    for step, batch in enumerate(_batches(source, range(4), batch_size=6, seed=3, repeats=repeats)):
+        found = examples_of_step(source, step, batch_size=6, repeats=repeats, seed=3)
+        assert found.tolist() * repeats == _ids([batch]).tolist()
 
 
 def test_labels_belong_to_their_images():

@@ -23,12 +23,18 @@ def write_panels(path: Path, found: "Degradation") -> None:
         style = {"color": colours[layers.depth], "linestyle": LINES[layers.kind], "linewidth": 1.2}
         _draw_errors(errors, found.of(layers.kind, layers.depth), style)
         numbers = range(1, len(layers.responses) + 1)
-        gradients.plot(numbers, list(layers.last_gradients.values()), **style)
+        gradients.plot(numbers, list(layers.first_gradients.values()), **style)
+        gradients.plot(numbers, list(layers.last_gradients.values()), **style, alpha=0.35)
         responses.plot(numbers, list(layers.responses.values()), **style)
     _label(errors, "training error", x="steps", y="training error (%)")
-    _label(gradients, "gradient norm a layer, after training", x="3x3 layer, from the input", y="gradient norm")
+    _label(
+        gradients,
+        "gradient norm a layer, as training starts (pale: as it ends)",
+        x="3x3 layer, from the input",
+        y="gradient norm",
+    )
     gradients.set_yscale("log")
-    _label(responses, "responses a layer, after training", x="3x3 layer, from the input", y="standard deviation")
+    _label(responses, "responses a layer, as training ends", x="3x3 layer, from the input", y="standard deviation")
     figure.legend(*errors.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     write_atomically(path, lambda aside: figure.savefig(aside, dpi=150))
 

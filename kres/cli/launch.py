@@ -92,9 +92,11 @@ def free_ports(wanted: Sequence[int]) -> list[int]:
     with ExitStack() as held:  # all at once, so that none comes twice
         ports = []
         for port in wanted:
+            if not 0 <= port < 2**16:
+                raise ValueError(f"a port lies in 1..65535. Received: port={port}")
             try:
                 listener = held.enter_context(socket.create_server((HOST, port)))
-            except (OSError, OverflowError) as error:
+            except OSError as error:
                 raise ValueError(f"no worker can listen at port {port}: {error}. Received: port={port}") from error
             ports.append(listener.getsockname()[1])
     return ports

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kres.training.distribution.meeting import WorkerLost
 from kres.training.distribution.strategies import place
 
 # What a step raises when another worker is gone, depending on where it notices.
@@ -25,10 +26,6 @@ NAMES_A_WORKER = re.compile(r"(?:remote target |unhealthy[^/]*|reported from )/j
 ABSENT = "nothing"
 HEARTBEAT = "CoordinationService/Heartbeat"  # which goes to the chief
 COLLECTIVE = re.compile(r"[Cc]ollective|coordination service|CoordinationService")
-
-
-class WorkerLost(RuntimeError):
-    """Another worker of the run is gone; the message names it and says how the run goes on."""
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from kres.training.averaging import reestimate_norms
 from kres.training.data import Source, training_batches
+from kres.training.data.service import service_addresses, through_service
 from kres.training.display import Display
 from kres.training.distribution import any_worker, place
 from kres.training.evaluation import Evaluation, Evaluator
@@ -139,21 +140,27 @@ class Loop:
         return evaluation
 
     def _batches(self, steps: range, *, size_px: int) -> Any:
-        def of(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        def of(some: range) -> tf.data.Dataset:
             return training_batches(
                 self.source,
                 self.recipe.images,
                 self.recipe.augmentation,
                 size_px=size_px,
                 batch_size=self.recipe.batch_size,
-                steps=steps,
+                steps=some,
                 seed=self.seed,
                 replicas=self.place.replicas,
                 first_replica=self.place.first_replica,
                 local_replicas=self.place.local_replicas,
             )
 
-        return self.strategy.distribute_datasets_from_function(of)
+        def local(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            addresses, replicas = service_addresses(), self.place.local_replicas
+            if addresses:
+                return through_service(of, steps, addresses=addresses, elements_per_step=replicas)
+            return of(steps)
+
+        return self.strategy.distribute_datasets_from_function(local)
 
     def _plain_inputs(self, count: int) -> Iterator[tf.Tensor]:
         """`count` training images or a few more, as evaluation sees its own, in shuffled batches of inputs."""

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 # -P: the folder where the user stands must not lend its modules.
 KRES = (sys.executable, "-P", "-c", "import kres_command; kres_command.main()")
-DATA_WORKER = (sys.executable, "-P", "-m", "kres.training.data.service")
+DATA_WORKER = (sys.executable, "-P", "-c", "from kres.training.data.service import main; main()")
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 # Finished; refused with a message; asked to stop by SIGINT or SIGTERM.
 NOT_RESTARTED = (0, 2, 130, 143)

@@ -51,7 +51,7 @@ def training_batches(
 
     @tf.autograph.experimental.do_not_convert
     def example(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        step, place = number // local, first_replica * part + number % local
+        step, place = steps.start + number // local * steps.step, first_replica * part + number % local
         index = shuffled(step * different + place % different, len(split), seed=seed)
         numbers = Numbers(seed, step * batch_size + place)
         image = read_square(split, index, numbers, preprocess=preprocess, augmentation=augmentation)
@@ -60,7 +60,7 @@ def training_batches(
         draws = batch_numbers(numbers, Numbers(seed, step), augmentation=augmentation, size=size_px)
         return image, _label(split, index), draws
 
-    places = tf.data.Dataset.range(steps.start * local, steps.stop * local)
+    places = tf.data.Dataset.range(len(steps) * local)
     batches = places.map(example, num_parallel_calls=tf.data.AUTOTUNE).batch(part, drop_remainder=True)
     return _unsharded(batches.prefetch(2 * local_replicas))
 

@@ -83,6 +83,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     os._exit(0)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve as the process's arguments say: a port and, unless it is this machine alone, the name of the host."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     serve(int(sys.argv[1]), host=sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1")

@@ -1,5 +1,6 @@
 """The picture of `kres degradation`: training error, gradients and responses (He et al. 2015, figures 1, 6 and 7)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from kres.writing import write_atomically
 
 if TYPE_CHECKING:
     from kres.training import Degradation
+    from kres.training.degradation_problem import Trained
 
 LINES = {"plain": "--", "residual": "-"}
 
@@ -39,19 +41,14 @@ def write_panels(path: Path, found: "Degradation") -> None:
     write_atomically(path, lambda aside: figure.savefig(aside, dpi=150))
 
 
-def _draw_errors(axis: Any, nets: Any, style: dict[str, Any]) -> None:
+def _draw_errors(axis: Any, nets: "Sequence[Trained]", style: dict[str, Any]) -> None:
     """The mean over the seeds, and a band from the lowest to the highest."""
-    steps = [row.step for row in nets[0].result.history]
-    curves = [[100 * (1 - row.accuracy) for row in net.result.history] for net in nets]
-    at_each = list(zip(*curves, strict=True))
-    axis.plot(steps, [fmean(values) for values in at_each], label=f"{nets[0].kind}, {nets[0].depth} layers", **style)
-    axis.fill_between(
-        steps,
-        [min(values) for values in at_each],
-        [max(values) for values in at_each],
-        color=style["color"],
-        alpha=0.15,
-    )
+    curves = [{row.step: 100 * (1 - row.accuracy) for row in net.result.history} for net in nets]
+    # A run that was interrupted has a readout more than the others.
+    steps = sorted(set.intersection(*map(set, curves)))
+    at_each = [[curve[step] for curve in curves] for step in steps]
+    axis.plot(steps, list(map(fmean, at_each)), label=f"{nets[0].kind}, {nets[0].depth} layers", **style)
+    axis.fill_between(steps, list(map(min, at_each)), list(map(max, at_each)), color=style["color"], alpha=0.15)
 
 
 def _label(axis: Any, title: str, *, x: str, y: str) -> None:

@@ -83,6 +83,13 @@ def shuffled(position: tf.Tensor, count: int, *, seed: int) -> tf.Tensor:
     return tf.random.experimental.index_shuffle(place, key, tf.constant(count - 1, tf.int64))
 
 
+def examples_of_step(source: Source, step: int, *, batch_size: int, repeats: int, seed: int) -> np.ndarray:
+    """The different images (m,) of the training split that `training_batches` reads for a step."""
+    different = batch_size // repeats
+    places = tf.range(step * different, (step + 1) * different, dtype=tf.int64)
+    return np.array([shuffled(place, len(source.train), seed=seed) for place in places])
+
+
 def evaluation_images(
     source: Source, preprocess: Preprocess, *, split: str = "test", batch_size: int = 128
 ) -> tf.data.Dataset:

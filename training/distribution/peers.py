@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,6 +39,8 @@ def lost_workers_told(strategy: tf.distribute.Strategy) -> Iterator[None]:
         message = explain(error, strategy)
         if message is None:
             raise
+        # What the broken step holds goes now: its threads would complain below the message, as the process ends.
+        traceback.clear_frames(error.__traceback__)
         raise WorkerLost(message) from error
 
 
@@ -117,7 +120,6 @@ def _gathering(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], Any]:
 
 def _gather(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
     """The `values` (k, ...) of each worker, one under the other: (workers * k, ...)."""
-
     with lost_workers_told(strategy):
         everyones = strategy.experimental_local_results(_gathering(strategy)(tf.constant(values)))[0].numpy()
     here = place(strategy)

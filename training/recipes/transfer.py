@@ -8,7 +8,7 @@ RECIPE = Recipe(
     about=About(
         paper="No paper's: weights of Wightman et al. 2021 (arXiv 2110.00476), AdamW (Loshchilov & Hutter, arXiv "
         "1711.05101) with cosine, TrivialAugment (Müller & Hutter, arXiv 2103.10158)",
-        data="images",
+        data="./images",
         hardware="one device",
         expected="depends on the images; nothing is published",
     ),

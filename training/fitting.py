@@ -106,6 +106,13 @@ def fit(
     require_parts(chosen, replicas=devices_strategy.num_replicas_in_sync)
     source = load(data, on_corrupt=on_corrupt)
     planned = plan(chosen, len(source.train))
+    if planned.times_in_a_batch > 1:
+        logger.warning(
+            "a batch of %d takes each of the %d training images %.3g times, each time augmented anew",
+            chosen.batch_size,
+            planned.train_images,
+            planned.times_in_a_batch,
+        )
     settings = {"recipe": chosen.to_dict(), "data": describe_data(source), "seed": _checked_seed(seed)}
     with distribution.lost_workers_told(devices_strategy):
         distribution.require_same({**settings, "resume": resume}, devices_strategy)

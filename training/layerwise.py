@@ -14,12 +14,13 @@ BATCH = 64
 _NORMS = (keras.layers.BatchNormalization, keras.layers.GroupNormalization)
 
 
-def layer_responses(model: keras.Model, images: np.ndarray) -> dict[str, float]:
+def layer_responses(model: keras.Model, images: np.ndarray, *, training: bool = False) -> dict[str, float]:
     """Standard deviation of each 3x3 convolution's response, by the layer's name and in the network's order.
 
     The response is what comes out of the norm behind the convolution, before any activation or sum (He et al. 2015,
-    figure 7), or of the convolution itself where no norm reads it. In inference, over all values that `images`
-    (n, h, w, c), as the network takes them, give.
+    figure 7), or of the convolution itself where no norm reads it. The deviation is over all values that `images`
+    (n, h, w, c), as the network takes them, give: in inference or, for an untrained network, whose moving statistics
+    say nothing yet, in `training` mode, 64 images a batch. The model stays as it is.
 
     Raises:
         ValueError: the model has no 3x3 convolution, or there are no images.
@@ -28,11 +29,15 @@ def layer_responses(model: keras.Model, images: np.ndarray) -> dict[str, float]:
     _require_images(images)
     normed = {id(layer.input): layer.output for layer in model.layers if isinstance(layer, _NORMS)}
     with recursion_for(len(model.layers)):
-        tapped = keras.Model(model.input, [normed.get(id(layer.output), layer.output) for layer in layers])
+        tapped = keras.Model(model.inputs[0], [normed.get(id(layer.output), layer.output) for layer in layers])
     totals = np.zeros((3, len(layers)))
+    before = model.get_weights()
     for start in range(0, len(images), BATCH):
-        responses = [np.asarray(value, np.float64) for value in tapped(images[start : start + BATCH], training=False)]
-        totals += np.transpose([(value.size, value.sum(), np.square(value).sum()) for value in responses])
+        responses = keras.tree.flatten(tapped(images[start : start + BATCH], training=training))
+        values = [np.asarray(response, np.float64) for response in responses]
+        totals += np.transpose([(value.size, value.sum(), np.square(value).sum()) for value in values])
+    if training:
+        model.set_weights(before)  # moving statistics among them
     count, total, squares = totals
     variances = squares / count - np.square(total / count)
     return _named(layers, np.sqrt(np.maximum(variances, 0.0)))

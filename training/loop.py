@@ -56,7 +56,8 @@ class Loop:
         self.place = place(strategy)
         with strategy.scope():
             self.state = State(plan, classes=source.classes)
-            teacher = make_teacher(plan.recipe.loss.teacher, classes=source.classes)
+            loss = plan.recipe.loss
+            teacher = make_teacher(loss.teacher, classes=source.classes, untrained=loss.untrained_teacher)
             self.checkpoints = self.state.checkpoints(workdir, plan.recipe, chief=self.place.is_chief)
             restored = self.checkpoints.restore() or {"step": 0, "seconds": 0.0}
         self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)

@@ -39,7 +39,8 @@ def memory_estimate(recipe: Recipe, *, classes: int) -> MemoryEstimate:
     """
     network = recipe.network
     size = max(recipe.images.train_size_px, *recipe.images.progressive_px, 1)
-    with keras.device("cpu:0"):
+    # Within it weights have shapes and no values, which would take longest and the memory that is asked about.
+    with keras.StatelessScope(initialize_variables=False):
         model = training_model(_untrained(recipe), classes=classes)
     numbers = sum(math.prod(weight.shape) for weight in model.weights)
     trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)

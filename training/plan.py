@@ -35,7 +35,7 @@ class Plan:
     warmup_steps: int
     decay_at_steps: tuple[int, ...]
     steps_per_unit: float
-    """Steps in one of the schedule's units."""
+    """Steps in one of the schedule's units: 1, those of an epoch, or as many more as `least_steps` asks for."""
     steps_per_epoch: float
     """Not whole where a batch runs across the end of an epoch."""
     evaluate_every_steps: int
@@ -52,6 +52,11 @@ class Plan:
     def images_seen(self) -> int:
         """Images of all batches, augmented copies counted."""
         return self.steps * self.recipe.batch_size
+
+    @property
+    def times_in_a_batch(self) -> float:
+        """How often a batch takes each training image, augmented copies counted once; above 1 where they are few."""
+        return self.recipe.batch_size / self.recipe.augmentation.repeats / self.train_images
 
     def rate(self, step: int) -> float:
         """Learning rate of the update after `step` finished ones."""
@@ -80,23 +85,16 @@ def plan(recipe: Recipe, train_images: int) -> Plan:
     """What a run of `recipe` on `train_images` images does.
 
     Raises:
-        ValueError: fewer images than a batch takes, more sizes than steps, or parts of a batch that are not whole.
+        ValueError: more sizes than steps, or parts of a batch that are not whole.
     """
-    schedule, augmentation = recipe.schedule, recipe.augmentation
-    different = recipe.batch_size // augmentation.repeats
-    if train_images < different:
-        raise ValueError(
-            f"a batch of {recipe.name} takes {different} different images, and the data have {train_images} to train "
-            f"on: set batch_size={max(1, train_images) * augmentation.repeats} or less. "
-            f"Received: batch_size={recipe.batch_size}"
-        )
+    schedule = recipe.schedule
     if recipe.batch_size % recipe.optimizer.accumulate:
         raise ValueError(
             f"batch_size must divide by accumulate={recipe.optimizer.accumulate}. "
             f"Received: batch_size={recipe.batch_size}"
         )
     steps_per_epoch = train_images / recipe.batch_size
-    per_unit = steps_per_epoch if schedule.unit == "epochs" else 1.0
+    per_unit = max(steps_per_epoch, schedule.least_steps / schedule.length) if schedule.unit == "epochs" else 1.0
     steps = max(round(schedule.length * per_unit), 1)
     return Plan(
         recipe=recipe,

@@ -1,5 +1,6 @@
 """Trained networks to learn from."""
 
+import logging
 import sys
 from collections.abc import Callable
 
@@ -11,25 +12,32 @@ from kres.lookup import look_up
 from kres.training.settings import Network
 from kres.training.settings.networks import network_spec
 
+logger = logging.getLogger(__name__)
+
 Teacher = Callable[[tf.Tensor], tf.Tensor]
 APPLICATIONS = "keras.applications."
 
 
-def make_teacher(network: Network | None, *, classes: int) -> Teacher | None:
+def make_teacher(network: Network | None, *, classes: int, untrained: bool = False) -> Teacher | None:
     """What answers pixels (n, h, w, 3) of 0..255 with logits (n, classes), by a frozen network in inference mode.
 
     Its own preprocessing is applied; where it takes one size alone, as those of keras.applications do, the pixels are
-    resized to that (bilinear, antialiased). None for no network. Make it in the scope of the strategy that trains.
+    resized to that (bilinear, antialiased). None for no network. `untrained` lets a network without weights answer, for
+    a run that only shows that everything works. Make it in the scope of the strategy that trains.
 
     Raises:
-        ValueError: the network has no weights, other than `classes` outputs, or no such name.
+        ValueError: the network has no weights and is not `untrained`, other than `classes` outputs, or no such name.
     """
     if network is None:
         return None
-    if network.weights is None:
+    if network.weights is None and not untrained:
         raise ValueError("a teacher needs weights: a published tag, 'imagenet' or a file. Received: weights=None")
+    if network.weights is None:
+        logger.warning("the teacher, %s, is untrained: this run shows that it works, and teaches nothing", network.row)
+    # With weights it has the classes of those: asked for others, `build` would leave the head untrained.
+    own = {"classes": classes} if network.weights is None else {}
     application = network.row.startswith(APPLICATIONS)
-    model, preprocess = _application(network) if application else _row(network)
+    model, preprocess = _application(network, own) if application else _row(network, own)
     if model.output_shape[-1] != classes:
         raise ValueError(
             f"a teacher must know the {classes} classes of the data. Received: {network.row} with weights "
@@ -47,24 +55,24 @@ def make_teacher(network: Network | None, *, classes: int) -> Teacher | None:
     return teach
 
 
-def _row(network: Network) -> tuple[keras.Model, Teacher]:
-    # With the classes that the weights have: asked for others, `build` would leave the head untrained.
+def _row(network: Network, classes: dict[str, int]) -> tuple[keras.Model, Teacher]:
     model = kres.build(
         network_spec(network),
         weights=network.weights,
         input_shape=(None, None, 3),
         classifier_activation=None,
         dtype=network.dtype,
+        **classes,
     )
     return model, model.preprocess
 
 
-def _application(network: Network) -> tuple[keras.Model, Teacher]:
+def _application(network: Network, classes: dict[str, int]) -> tuple[keras.Model, Teacher]:
     if network.dtype != "float32":
         raise ValueError(f"a teacher of keras.applications computes in float32. Received: dtype={network.dtype!r}")
     names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
     name = look_up(names, network.row.removeprefix(APPLICATIONS).lower(), what="network in keras.applications")
     constructor = getattr(keras.applications, name)
-    model = constructor(weights=network.weights, classifier_activation=None)
+    model = constructor(weights=network.weights, classifier_activation=None, **classes)
     # Each of Keras's networks has it in its module.
     return model, sys.modules[constructor.__module__].preprocess_input

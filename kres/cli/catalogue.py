@@ -1,6 +1,7 @@
-"""`kres list`: what the zoo holds."""
+"""`kres list`: what the zoo holds, and the recipes to train it by."""
 
 import dataclasses
+import fnmatch
 import json
 import sys
 from typing import Annotated
@@ -20,11 +21,17 @@ def list_(
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="Their published weights instead: what --weights takes.")
     ] = False,
+    recipes: Annotated[bool, typer.Option("--recipes", help="What kres train --recipe takes instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the networks, or the published weights; the first of a network are what `imagenet` stands for."""
+    if pretrained and recipes:
+        raise ValueError("a list is of weights or of recipes. Received: --pretrained and --recipes")
     if pretrained:
         _list_published(pattern, as_json=as_json)
+        return
+    if recipes:
+        _list_recipes(pattern, as_json=as_json)
         return
     rows = {name: kres.spec(name) for name in _matching(pattern, pretrained=False)}
     if as_json:
@@ -78,6 +85,28 @@ def _list_published(pattern: str, *, as_json: bool) -> None:
             f"{row.licence or 'not stated'}{' *' if row.non_commercial else ''}",
         )
     # A file or a pipe gets a line a row, where rich would break it at 80 columns.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+
+
+def _list_recipes(pattern: str, *, as_json: bool) -> None:
+    """Recipes with what they train, on which data, and what comes out."""
+    from kres.training import list_recipes, recipe
+
+    rows = [recipe(name) for name in list_recipes() if fnmatch.fnmatchcase(name, pattern)]
+    if not rows:
+        raise ValueError(f"no recipe matches. Received: {pattern!r}")
+    if as_json:
+        typer.echo(json.dumps({row.name: row.to_dict() for row in rows}, indent=2))
+        return
+    table = Table(
+        Column("recipe", overflow="fold"),
+        Column("network", overflow="fold"),
+        Column("data", overflow="fold"),
+        Column("expected", overflow="fold"),
+        caption="kres train DATA --recipe NAME --dry-run shows all that a recipe fixes",
+    )
+    for row in rows:
+        table.add_row(row.name, row.network.row, row.about.data, row.about.expected)
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 

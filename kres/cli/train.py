@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from kres.cli.verify import OnCorrupt
+from kres.cli.verify import SOURCES, OnCorrupt
 
 if TYPE_CHECKING:
-    from kres.training import Recipe
+    from kres.training import Recipe, Result
 
 logger = logging.getLogger(__name__)
 
@@ -26,24 +27,24 @@ def train(
         str | None,
         typer.Argument(
             metavar="[DATA]",
-            help="digits, a folder of images, a TFDS name or directory, TFRecords, a .csv or an .npz file. "
-            "Default: what the recipe is for.",
+            help=f"{SOURCES} Default: what the recipe is for.",
         ),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help=f"Name of a recipe. Default: {RECIPE}, which fine-tunes a trained network.")
+        str | None,
+        typer.Option(help=f"A name of kres list --recipes. Default: {RECIPE}, which fine-tunes a trained network."),
     ] = None,
     workdir: Annotated[
         Path | None, typer.Option(help="Where the run is kept. Default: runs/RECIPE-DATA.", show_default=False)
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PART.FIELD=VALUE", help="Change a field of the recipe; may be repeated."),
+        typer.Option("--set", metavar="PART.FIELD=VALUE", help="Change a field that --dry-run shows; may be repeated."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,
-    steps: Annotated[int | None, typer.Option(help="Squeeze the schedule to this many steps.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Squeeze the schedule to this many epochs.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Squeeze or stretch the schedule to this many steps.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Squeeze or stretch it to this many epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
     strategy: Annotated[str, typer.Option(help="auto, one, mirrored, multi_worker or tpu.")] = "auto",
     devices: Annotated[int | None, typer.Option(help="How many GPUs (or, without one, logical CPUs).")] = None,
@@ -64,10 +65,16 @@ def train(
     """
     from kres.training import fit
 
-    chosen = _chosen(recipe, data, changes or [], steps=steps, epochs=epochs, batch_size=batch_size, smoke=smoke)
+    if recipe is None and data is None and not smoke:
+        raise ValueError(
+            "what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither"
+        )
+    published, chosen = _chosen(
+        recipe or RECIPE, changes or [], steps=steps, epochs=epochs, batch_size=batch_size, smoke=smoke
+    )
     data = data or (SMOKE_DATA if smoke else chosen.about.data)
     if dry_run:
-        _show_plan(chosen, data, on_corrupt=on_corrupt, as_json=as_json)
+        _show_plan(chosen, data, before=published, as_json=as_json)
         return
     with _place(workdir, chosen, data, temporary=smoke) as place, ends_with_its_exit_code("Go on with --resume."):
         result = fit(
@@ -84,53 +91,61 @@ def train(
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
     else:
-        where = "" if smoke and workdir is None else f": {result.model_path}"
-        typer.echo(
-            f"{result.accuracy:.2%} of {result.n_images} test images right after {result.steps} steps "
-            f"({result.seconds:.0f} s){where}"
-        )
+        typer.echo(_closing(result, kept=place.exists()))
+
+
+def _closing(result: "Result", *, kept: bool) -> str:
+    """How a run ended and what to do with it; of one that left nothing behind, the first."""
+    ended = (
+        f"{result.accuracy:.2%} of {result.n_images} test images right after {result.steps} steps "
+        f"({result.seconds:.0f} s)"
+    )
+    if not kept:
+        return ended
+    where = shlex.quote(str(result.workdir))
+    return (
+        f"{ended}: {result.model_path}\nNext: kres predict {where} photo.jpg, kres export {where} --format int8, "
+        f"kres eval {where}"
+    )
 
 
 def _chosen(
-    name: str | None,
-    data: str | None,
+    name: str,
     changes: list[str],
     *,
     steps: int | None,
     epochs: float | None,
     batch_size: int | None,
     smoke: bool,
-) -> "Recipe":
-    """The recipe of that name as the options change it."""
+) -> "tuple[Recipe, Recipe]":
+    """The recipe of that name as it is published, and as the options change it."""
     from kres.training import recipe
     from kres.training.settings import overrides
     from kres.training.settings.smoke import smoke as shrunk
 
-    if name is None and data is None and not smoke:
-        raise ValueError(
-            "what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither"
-        )
     if steps is not None and epochs is not None:
         raise ValueError(f"a run has one length: --steps or --epochs. Received: steps={steps}, epochs={epochs:g}")
-    chosen = recipe(name or RECIPE)
+    published = recipe(name)
     if batch_size is not None:
         changes = [*changes, f"batch_size={batch_size}"]
-    chosen = overrides.apply(chosen, changes)
-    if steps is not None or epochs is not None:
-        chosen = chosen.with_length(steps, "steps") if steps is not None else chosen.with_length(epochs or 0, "epochs")
-    return shrunk(chosen) if smoke else chosen
+    chosen = overrides.apply(published, changes)
+    if steps is not None:
+        chosen = chosen.with_length(steps, "steps")
+    if epochs is not None:
+        chosen = chosen.with_length(epochs, "epochs")
+    return published, shrunk(chosen) if smoke else chosen
 
 
-def _show_plan(recipe: "Recipe", data: str, *, on_corrupt: str, as_json: bool) -> None:
-    from kres.training.data import load
+def _show_plan(recipe: "Recipe", data: str, *, before: "Recipe", as_json: bool) -> None:
+    from kres.training.data import counts
     from kres.training.plan import describe, plan
 
-    source = load(data, on_corrupt=on_corrupt)
-    planned = plan(recipe, len(source.train))
+    train_images, classes = counts(data)
+    planned = plan(recipe, train_images)
     if as_json:
-        typer.echo(json.dumps(planned.to_dict(classes=source.classes), indent=2))
+        typer.echo(json.dumps({"data": data, **planned.to_dict(classes=classes)}, indent=2))
     else:
-        Console().print(describe(planned, classes=source.classes))
+        Console().print(describe(planned, classes=classes, before=before))
 
 
 @contextmanager
@@ -142,7 +157,7 @@ def _place(workdir: Path | None, recipe: "Recipe", data: str, *, temporary: bool
         with tempfile.TemporaryDirectory(prefix="kres-smoke-") as folder:
             yield Path(folder)
     else:
-        yield Path("runs") / f"{recipe.name}-{Path(data).name.replace(':', '-').replace('/', '-')}"
+        yield Path("runs") / f"{recipe.name}-{Path(data).expanduser().resolve().name.replace(':', '-')}"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The command as a person meets it: help, versions, tables, and errors in a line."""
 
+import fnmatch
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 import kres
 from kres.cli.app import COMMANDS, app, run
+from kres.training import list_recipes
 from kres.weights import hub
 
 
@@ -50,6 +52,17 @@ def test_list_shows_published_weights_and_marks_their_licences():
     assert {name for name, line in lines.items() if "*" in line} == {
         name for name, row in found.items() if row["non_commercial"]
     }
+
+
+def test_list_shows_recipes_with_their_scores():
+    every = json.loads(invoke("list", "--recipes", "--json").stdout)
+    assert sorted(every) == list_recipes()
+    assert list(json.loads(invoke("list", "bit_*", "--recipes", "--json").stdout)) == fnmatch.filter(every, "bit_*")
+    shown = invoke("list", "--recipes").stdout
+    for words in (*every, "91.25 % of the test images", "imagenet2012"):
+        assert words in shown
+    assert "Received: 'bat_*'" in str(invoke("list", "bat_*", "--recipes").exception)
+    assert "--pretrained and --recipes" in str(invoke("list", "--recipes", "--pretrained").exception)
 
 
 def test_info_shows_the_fields_and_the_published_weights():
@@ -97,7 +110,7 @@ def test_info_of_a_file(tmp_path):
     ("arguments", "message"),
     [
         (["info", "resnet51"], "Closest: resnet50"),
-        (["train", "cifar_resnet2O", "--data", "digits", "--workdir", "w"], "cifar_resnet20"),
+        (["train", "digits", "--recipe", "cifar_resnet2O", "--workdir", "w"], "cifar_resnet20"),
         (["export", "no_such_net", "--all"], "no_such_net"),
         (["export", "resnet18", "--weights", "fb_swsl_ig1b_ft_in1k", "--format", "float32"], "--accept-licence"),
         (["verify", "resnet18", "x.tflite", "--weights", "fb_swsl_ig1b_ft_in1k"], "cc-by-nc-4.0"),

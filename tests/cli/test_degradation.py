@@ -7,11 +7,15 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from kres.cli.app import app
-from kres.training import Interrupted
+from kres.cli.panels import write_panels
+from kres.training import Degradation, Interrupted
+from kres.training.degradation_problem import ROWS, Layers, Trained
 from tests.support import skip_or_fail
+from tests.training.test_degradation_problem import result
 
 SMALL = ("--steps", 2, "--depths", "8,14", "--seeds", 1)
 
@@ -61,6 +65,28 @@ def test_bad_arguments(arguments, words, tmp_path):
     assert isinstance(result.exception, (ValueError, OSError)), result.output
     assert words in str(result.exception)
     assert not (tmp_path / "nets").exists()
+
+
+def test_a_picture_of_runs_that_were_read_out_at_different_steps(tmp_path):
+    """As one is that was interrupted."""
+    if find_spec("matplotlib") is None:
+        skip_or_fail("matplotlib is not installed")
+    rows = [((10, 0.5), (20, 0.25)), ((10, 0.5), (13, 0.5), (20, 0.75))]
+    nets = tuple(
+        Trained(kind=kind, depth=depth, seed=seed, result=result(*rows[seed]))
+        for kind in ROWS
+        for depth in (8, 14)
+        for seed in (0, 1)
+    )
+    values = {"a": 1.0, "b": 2.0}
+    layers = tuple(
+        Layers(kind=kind, depth=depth, first_gradients=values, last_gradients=values, responses=values)
+        for kind in ROWS
+        for depth in (8, 14)
+    )
+    write_panels(tmp_path / "p.png", Degradation(recipe="r", data="d", nets=nets, layers=layers))
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.size[0] > 1000
 
 
 def test_without_matplotlib_nothing_is_trained(tmp_path, monkeypatch):

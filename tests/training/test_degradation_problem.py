@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import kres
 from kres.training import (
     Degradation,
     Interrupted,
@@ -20,6 +21,7 @@ from kres.training import (
     recipe,
 )
 from kres.training.degradation_problem import Comparison, Kind, Trained
+from kres.training.settings.networks import network_spec
 from tests.training.tiny import tiny_recipe, tiny_source
 
 DEPTHS = (8, 14)
@@ -101,7 +103,8 @@ def found(**losses: tuple[float, ...]) -> Degradation:
 
 @pytest.mark.slow
 def test_depth_harms_plain_nets_and_not_residual_ones(tmp_path):
-    """The margins were set before this test ran, from nine seeds: FILL."""
+    """Margins from eight seeds: the deep plain net ended 0.78 or more above the shallow one, which ended at 0.27 to
+    0.59; the deep residual net 0.06 or more below its own."""
     experiment = degradation("digits", workdir=tmp_path)
     assert experiment.shown, experiment.verdict
     plain, residual = experiment.comparisons
@@ -165,6 +168,7 @@ def test_the_outermost_depths_are_compared():
     assert (plain.depths, plain.shallow, plain.deep) == (DEPTHS, (1.0,), (3.0,))
 
 
+@pytest.mark.slow
 def test_a_finished_experiment_trains_nothing_and_finds_the_same(resumed):
     workdir, experiment = resumed
     before = models(workdir)
@@ -176,6 +180,7 @@ def test_a_finished_experiment_trains_nothing_and_finds_the_same(resumed):
         assert one.responses == pytest.approx(other.responses, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_nets_and_their_layers(resumed):
     _, experiment = resumed
     kinds = [(kind, depth) for kind in ("plain", "residual") for depth in DEPTHS]
@@ -188,12 +193,14 @@ def test_nets_and_their_layers(resumed):
             assert min(values.values()) > 0
 
 
+@pytest.mark.slow
 def test_what_learns_nothing_ends_with_the_gradients_that_it_began_with(resumed):
     """So the fresh net is the very one that training began with. Both gradients are under statistics of the batch."""
     for layers in resumed[1].layers:
         assert layers.last_gradients == pytest.approx(layers.first_gradients, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_another_recipe_in_the_same_workdir_is_refused(resumed):
     with pytest.raises(WorkdirError, match="batch_size"):
         small(resumed[0], recipe=replace(still(), batch_size=4))
@@ -229,3 +236,16 @@ def test_the_recipes_differ_from_net_to_net_in_shortcuts_and_depth_alone(name):
     assert nets[0] != nets[1]
     assert replace(nets[0], row=nets[1].row) == nets[1]
     assert not chosen.network.zero_init_residual  # which would help the residual nets alone
+
+
+@pytest.mark.parametrize(("kind", "family"), [("plain", "plainnet"), ("residual", "cifar_resnet")])
+@pytest.mark.parametrize("depth", [20, 56, 110])
+def test_the_nets_on_cifar_are_those_of_the_zoo(kind, family, depth):
+    network = degradation_problem.with_network(degradation_problem.recipe_for("cifar10"), kind, depth).network
+    assert network_spec(network) == replace(kres.spec(f"{family}{depth}"), params=None)
+
+
+def test_data_with_a_recipe_bring_their_depths():
+    assert degradation_problem.recipe_for("digits").name == "degradation_digits"
+    assert degradation_problem.recipe_for("cifar10").name == "degradation_cifar10"
+    assert degradation_problem.DEPTHS["degradation_cifar10"] == (20, 56)  # He et al. 2015, figure 1

@@ -75,6 +75,15 @@ def test_responses_stand_behind_the_norm_and_before_the_activation():
     assert list(found.values()) == pytest.approx(expected, rel=1e-5)
 
 
+def test_responses_in_training_are_under_the_statistics_of_the_batch():
+    model, inputs = network(PLAIN), images(6)
+    before = model.get_weights()
+    expected = [response.std() for response in Reference(model, training=True).plain_responses(inputs.astype(float))]
+    assert list(layer_responses(model, inputs, training=True).values()) == pytest.approx(expected, rel=1e-5)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_responses_of_a_residual_net_are_the_branch_without_the_shortcut():
     spec = Spec(block="basic", depths=(1,), widths=(2,), stem="cifar", shortcut="zero_pad")
     plain, residual = network(PLAIN), network(spec)
@@ -101,6 +110,18 @@ def test_convolutions_of_other_sizes_are_left_out():
     model = kres.build(Spec(depths=(1, 1), widths=(4, 8), group_width=64), classes=2, input_shape=(32, 32, 3))
     found = layer_responses(model, np.ones((1, 32, 32, 3), "float32"))
     assert list(found) == ["stage1_block1_conv2", "stage2_block1_conv2"]
+
+
+def test_one_convolution_is_enough():
+    model = keras.Sequential([keras.Input((4, 5, 3)), keras.layers.Conv2D(2, 3, name="only")])
+    inputs = images(3)
+    found = layer_responses(model, inputs)
+    assert found == pytest.approx({"only": np.std(convolve_without_padding(inputs, model))}, rel=1e-5)
+
+
+def convolve_without_padding(inputs: np.ndarray, model: keras.Model) -> np.ndarray:
+    kernel, bias = model.get_layer("only").get_weights()
+    return convolve(inputs, kernel)[:, 1:-1, 1:-1] + bias
 
 
 @pytest.mark.parametrize("activation", ["softmax", "linear"])

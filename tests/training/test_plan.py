@@ -54,13 +54,31 @@ def test_a_short_warmup_leaves_a_step():
     assert (planned.steps, planned.warmup_steps) == (1, 0)
 
 
-def test_what_the_data_cannot_give_is_refused():
-    with pytest.raises(ValueError, match=r"50 to train on: set batch_size=50 or less\. Received: batch_size=64"):
-        plan(DIGITS, 50)
+@pytest.mark.parametrize(
+    ("images", "steps", "warmup", "evaluate_every"),
+    [(16, 300, 20, 20), (640, 300, 20, 20), (641, 300, 20, 20), (3200, 1500, 100, 100)],
+)
+def test_few_images_stretch_the_run_to_its_least_steps(images, steps, warmup, evaluate_every):
+    """10 epochs of 640 images in batches of 32 are 200 steps: the schedule keeps its shape over 300."""
+    short = apply(recipe("transfer"), ["schedule.length=15", "schedule.warmup=1", "schedule.least_steps=300"])
+    planned = plan(short, images)
+    assert (planned.steps, planned.warmup_steps, planned.evaluate_every_steps) == (steps, warmup, evaluate_every)
+    assert planned.rate(warmup) == pytest.approx(short.schedule.learning_rate)
+    assert planned.rate(steps - 1) < planned.rate(steps // 2) < planned.rate(warmup)
+
+
+def test_a_length_of_the_users_own_is_not_stretched():
+    assert plan(recipe("transfer").with_length(3, "epochs"), 64).steps == 6
+    assert plan(recipe("transfer").with_length(7), 64).steps == 7
+
+
+def test_fewer_images_than_a_batch_come_more_than_once_in_it():
+    assert plan(DIGITS, 50).times_in_a_batch == 1.28
     copies = apply(DIGITS, ["augmentation.repeats=2"])
-    assert plan(copies, 50).steps == 1000
-    with pytest.raises(ValueError, match=r"takes 32 different images.*set batch_size=40 or less"):
-        plan(copies, 20)
+    assert plan(copies, 50).times_in_a_batch == 0.64
+
+
+def test_what_the_data_cannot_give_is_refused():
     with pytest.raises(ValueError, match=r"accumulate=3\. Received: batch_size=64"):
         plan(apply(DIGITS, ["optimizer.accumulate=3"]), 1198)
     with pytest.raises(ValueError, match=r"2 step\(s\) has no room for 3 sizes"):

@@ -1,5 +1,6 @@
 """RandAugment, TrivialAugment and AutoAugment: which operation on an image, and how strongly."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,11 +22,13 @@ class Operation:
     high: float = 0.0
     signed: bool = False
     """Whether every second time the value is negated."""
+    least: float = -math.inf
+    """Where the value ends; beyond it the operation would turn into another one."""
 
     def value(self, magnitude: tf.Tensor, *, negated: tf.Tensor) -> tf.Tensor:
-        """The value () float32 at `magnitude` () of 0..1."""
+        """The value () float32 at `magnitude` (), which is 1 at the end of the range and may lie beyond it."""
         value = self.low + (self.high - self.low) * magnitude
-        return tf.where(negated, -value, value) if self.signed else value
+        return tf.maximum(tf.where(negated, -value, value) if self.signed else value, self.least)
 
 
 def _space(
@@ -41,12 +44,12 @@ def _space(
         "translate_x": Operation(move_x, 0, translate, signed=True),
         "translate_y": Operation(move_y, 0, translate, signed=True),
         "rotate": Operation(operations.rotate, 0, rotate, signed=True),
-        "brightness": Operation(operations.brightness, 0, enhance, signed=True),
-        "color": Operation(operations.color, 0, enhance, signed=True),
-        "contrast": Operation(operations.contrast, 0, enhance, signed=True),
-        "sharpness": Operation(operations.sharpness, 0, enhance, signed=True),
-        "posterize": Operation(operations.posterize, 8, bits),
-        "solarize": Operation(operations.solarize, 255, 0),
+        "brightness": Operation(operations.brightness, 0, enhance, signed=True, least=-enhance),
+        "color": Operation(operations.color, 0, enhance, signed=True, least=-enhance),
+        "contrast": Operation(operations.contrast, 0, enhance, signed=True, least=-enhance),
+        "sharpness": Operation(operations.sharpness, 0, enhance, signed=True, least=-enhance),
+        "posterize": Operation(operations.posterize, 8, bits, least=1),
+        "solarize": Operation(operations.solarize, 255, 0, least=0),
         "autocontrast": Operation(operations.autocontrast),
         "equalize": Operation(operations.equalize),
     }
@@ -58,6 +61,8 @@ NARROW = _space(shear=0.3, translate=150 / 331, by_share=True, rotate=30, enhanc
 WIDE = _space(shear=0.99, translate=32, by_share=False, rotate=135, enhance=0.99, bits=2)
 AUTOAUGMENT = {**NARROW, "invert": Operation(operations.invert)}
 
+RANGE = 10
+"""RandAugment's magnitude at the end of the ranges."""
 WIDE_LEVELS = 31
 AUTOAUGMENT_LEVELS = 10
 
@@ -92,11 +97,15 @@ IMAGENET_PAIRS = (
 
 
 def randaugment(image: tf.Tensor, numbers: Numbers, augmentation: Augmentation) -> tf.Tensor:
-    """`policy_operations` random operations at one magnitude, each with its own noise and chance."""
+    """`policy_operations` random operations at one magnitude, each with its own noise and chance.
+
+    Ranges go on beyond a magnitude of 10, where noise does not lead (tensorflow/models, vision/ops/augment.py).
+    """
     count = augmentation.policy_operations
     kinds, signs, chances = tf.unstack(numbers.uniform(Stream.POLICY, 3, count))
     noise = augmentation.policy_magnitude_std * numbers.normal(Stream.POLICY_NOISE, count)
-    magnitudes = tf.clip_by_value((augmentation.policy_magnitude + noise) / 10, 0.0, 1.0)
+    magnitude = augmentation.policy_magnitude
+    magnitudes = tf.clip_by_value((magnitude + noise) / RANGE, 0.0, max(magnitude / RANGE, 1.0))
     applied = chances < augmentation.policy_probability
     return _apply(image, NARROW, _among(kinds, len(NARROW)), magnitudes, signs < 0.5, applied)
 

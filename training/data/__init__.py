@@ -13,9 +13,16 @@ from kres.training.data.shards import from_shards, shards_in
 from kres.training.data.source import Source, Split
 from kres.training.data.table import csv_table
 
-__all__ = ["Source", "Split", "arrays", "evaluation_images", "load", "sample_images", "training_batches"]
+__all__ = ["Source", "Split", "arrays", "counts", "evaluation_images", "load", "sample_images", "training_batches"]
 
 Pairs = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+PUBLISHED_COUNTS: dict[str, tuple[int, int]] = {
+    "imagenet2012": (1_281_167, 1_000),
+    "cifar10": (50_000, 10),
+    "cifar100": (50_000, 100),
+    "oxford_flowers102": (1_020, 102),
+}
+"""Training images and classes of sets that recipes are for, as their publishers give them."""
 FILES: dict[str, Callable[[Path], Source]] = {".csv": csv_table, ".npz": npz}
 
 
@@ -49,7 +56,19 @@ def load(data: str | Path | Source | Pairs, *, on_corrupt: str = "fail") -> Sour
     return checked(_open(data), on_corrupt=on_corrupt)
 
 
-def _open(data: str | Path) -> Source:
+def counts(data: str) -> tuple[int, int]:
+    """Numbers of training images and of classes of what `data` names, with no image decoded and nothing downloaded.
+
+    Of a set in PUBLISHED_COUNTS as its publisher gives them. ValueError when there is no such source, or a TFDS set is
+    not there.
+    """
+    if data in PUBLISHED_COUNTS and not Path(data).exists():
+        return PUBLISHED_COUNTS[data]
+    source = load(data) if data == "digits" else _open(data, download=False)
+    return len(source.train), source.classes
+
+
+def _open(data: str | Path, *, download: bool = True) -> Source:
     path = Path(data).expanduser()
     if path.is_dir():
         return _open_directory(path)
@@ -62,7 +81,7 @@ def _open(data: str | Path) -> Source:
         )
     from kres.training.data.tfds import from_name
 
-    return from_name(data)
+    return from_name(data, download=download)
 
 
 def _open_directory(path: Path) -> Source:

@@ -30,14 +30,19 @@ Opened = tuple[np.ndarray, Read]
 MIRRORED_MEANS_ANOTHER = frozenset({"emnist", "kmnist", "mnist", "mnist_corrupted", "omniglot", "svhn_cropped"})
 
 
-def from_name(name: str) -> Source:
+def from_name(name: str, *, download: bool = True) -> Source:
     """The data set that TFDS calls `name` ("cifar10", "cifar10:3.0.2", "imagenet_resized/64x64:0.1.0").
 
     It is looked for in `TFDS_DATA_DIR` (`~/tensorflow_datasets` by default), and downloaded and prepared when it is not
-    there yet. Raises ValueError for a name, configuration or version that there is none of, and for a set whose files
-    its user must download (with what to put where); OSError when the download fails.
+    there yet. Raises ValueError for a name, configuration or version that there is none of, for a set whose files its
+    user must download (with what to put where), and without `download` for one that is not there; OSError when the
+    download fails.
     """
     builder = _builder(name)
+    if not download and not builder.is_prepared():
+        raise ValueError(
+            f"{name} is not in {builder.data_dir}, and nothing was to be downloaded. Received: data={name!r}"
+        )
     try:
         with redirect_stdout(sys.stderr):  # standard output is the caller's
             builder.download_and_prepare()

@@ -11,8 +11,9 @@ RECIPE = replace(
     about=About(
         paper="After He, Zhang, Ren, Sun, Deep Residual Learning (arXiv 1512.03385), section 4.2",
         data="digits",
-        hardware="2 CPU cores, 5 to 12 seconds a net",
-        expected="Training losses at the end (seeds 0 to 2): TO BE FILLED",
+        hardware="2 CPU cores, about a minute and a half for 12 nets",
+        expected="Training losses at the end, seeds 0 to 7: plain nets of 8 layers 0.27 to 0.59, of 26 layers 1.24 to "
+        "1.68; residual nets of 8 layers 0.25 to 0.38, of 26 layers 0.13 to 0.22",
         departures="Size, width, length and rate were chosen with these digits in sight, so that the experiment is "
         "short. Mean and standard deviation are those of the training split.",
     ),

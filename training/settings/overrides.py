@@ -80,12 +80,16 @@ def _value(part: Any, name: str, given: Any, hints: Mapping[str, Any], cls: type
 def _unknown(name: str, cls: type, *, prefix: str) -> str:
     everywhere = list(_keys(Recipe, prefix=""))
     near = difflib.get_close_matches(f"{prefix}{name}", everywhere, n=1, cutoff=0.0)
-    # A field's own name in the wrong part, or in none, is a nearer miss than a similar one.
-    same = [key for key in everywhere if key.rpartition(".")[2] == name]
+    # A field's own name in the wrong part, or in none, is a nearer miss than a similar one; so are initials (`lr`).
+    same = [key for key in everywhere for own in [key.rpartition(".")[2]] if name in (own, _initials(own))]
     return (
         f"a recipe has no field {prefix}{name}; closest: {(same or near)[0]}. "
         f"There are: {_names(cls, prefix=prefix)}. Received: {prefix}{name}"
     )
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in name.split("_"))
 
 
 def _names(cls: type, *, prefix: str) -> str:

@@ -184,6 +184,8 @@ class Schedule(Part):
 
     unit: Unit
     length: Positive
+    least_steps: CountOrNone = 0
+    """Of a run in epochs: on few images all of it is stretched to so many steps."""
     kind: ScheduleKind
     learning_rate: Positive
     per_images: Count | None = None
@@ -214,6 +216,10 @@ class Schedule(Part):
             raise ValueError(
                 f"decay_at must increase and lie below length={self.length:g}. Received: decay_at={self.decay_at!r}"
             )
+        if self.least_steps and self.unit != "epochs":
+            raise ValueError(
+                f"least_steps goes with unit='epochs'. Received: unit={self.unit!r}, least_steps={self.least_steps}"
+            )
         if bool(self.decay_at) != (self.kind == "step"):
             raise ValueError(
                 f"decay_at goes with kind='step', which needs it. Received: kind={self.kind!r}, "
@@ -233,6 +239,8 @@ class Loss(Part):
     2021, where both classes of a mixed image are there); None: as they are."""
     teacher: Network | None = None
     """A trained network to learn from (Hinton et al. 2015); its own preprocessing is applied."""
+    untrained_teacher: bool = False
+    """Let a teacher without weights answer at random: for a run that only shows that everything works."""
     teacher_share: Share = 0.5
     """Weight of the teacher's part of the loss; the labels' part has the rest."""
     temperature: Positive = 1.0

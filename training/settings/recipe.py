@@ -62,7 +62,10 @@ class Recipe(Part):
         return _from_dict(cls, stored)
 
     def with_length(self, length: float, unit: Unit = "steps") -> "Recipe":
-        """The same schedule squeezed or stretched to another length: warm-up and decays keep their share of the run."""
+        """The same schedule squeezed or stretched to another length: warm-up and decays keep their share of the run.
+
+        That length is what any data get: `least_steps` are left out.
+        """
         schedule = self.schedule
         if not length > 0:
             raise ValueError(f"the length of a run must be above 0. Received: {unit}={length!r}")
@@ -71,6 +74,7 @@ class Recipe(Part):
             schedule,
             unit=unit,
             length=length,
+            least_steps=0,
             warmup=schedule.warmup * share,
             decay_at=tuple(at * share for at in schedule.decay_at),
         )

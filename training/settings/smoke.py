@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import kres
-from kres.training.settings.parts import Augmentation, Averaging, Images, Network, Watch
+from kres.training.settings.parts import Augmentation, Averaging, Images, Loss, Network, Watch
 from kres.training.settings.recipe import Recipe
 
 SIZE_PX = 32
@@ -21,14 +21,13 @@ def smoke(recipe: Recipe) -> Recipe:
     """
     # Divisible by what a batch is divided by: augmented copies, and parts computed one after the other.
     batch_size = IMAGES * math.lcm(recipe.augmentation.repeats, recipe.optimizer.accumulate)
-    teacher = recipe.loss.teacher
     short = replace(
         recipe.with_length(STEPS, "steps"),
         network=_network(recipe.network),
         images=_images(recipe.images),
         augmentation=_augmentation(recipe.augmentation, recipe.images),
         batch_size=batch_size,
-        loss=replace(recipe.loss, teacher=None if teacher is None else _network(teacher)),
+        loss=_loss(recipe.loss),
         averaging=_averaging(recipe.averaging, batch_size),
         watch=Watch(log_every_steps=1, evaluate_every=STEPS, checkpoint_every_steps=STEPS),
     )
@@ -44,6 +43,10 @@ def _network(network: Network) -> Network:
     row = kres.spec(network.row)
     width = min(1.0, STEM_CHANNELS / row.widths[0])
     return replace(network, weights=None, depths=(1,) * len(row.depths), width=width)
+
+
+def _loss(loss: Loss) -> Loss:
+    return replace(loss, teacher=_network(loss.teacher), untrained_teacher=True) if loss.teacher else loss
 
 
 def _images(images: Images) -> Images:

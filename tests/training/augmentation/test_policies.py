@@ -82,6 +82,30 @@ def test_randaugment_draws_each_operation_alike_at_its_magnitude(seen):
     assert np.mean(applied) == pytest.approx(0.5, abs=0.07)
 
 
+def test_randaugment_goes_on_beyond_its_ranges_but_not_by_noise(seen):
+    """Magnitude 15 of ResNet-RS is half as much again, as in tensorflow/models, where noise ends at 10."""
+    _run("randaugment", 20, policy_magnitude=15)
+    assert {float(magnitude) for call in seen for _, magnitude, *_ in call} == {1.5}
+    seen.clear()
+    _run("randaugment", 200, policy_magnitude=9.5, policy_magnitude_std=2)
+    magnitudes = [float(magnitude) for call in seen for _, magnitude, *_ in call]
+    assert max(magnitudes) == 1 and sum(magnitude == 1 for magnitude in magnitudes) > 100
+
+
+def _value(name, magnitude, *, negated=False):
+    return float(policies.NARROW[name].value(tf.constant(magnitude), negated=tf.constant(negated)))
+
+
+def test_a_value_beyond_its_range_stays_what_the_operation_is():
+    assert _value("rotate", 1.5) == 45 and _value("rotate", 1.5, negated=True) == -45
+    assert _value("shear_x", 1.5) == pytest.approx(0.45)
+    # 1 + 1.35 strengthens; 1 - 1.35 would show a negative, which is why timm ends at a tenth of the contrast.
+    assert _value("contrast", 1.5) == pytest.approx(1.35)
+    assert _value("contrast", 1.5, negated=True) == pytest.approx(-0.9)
+    assert _value("posterize", 1.5) == 2 and _value("posterize", 3.0) == 1  # PIL's fewest bits
+    assert _value("solarize", 3.0) == 0
+
+
 def test_trivialaugment_draws_one_operation_and_one_of_31_levels(seen):
     _run("trivialaugment", 900)
     names, magnitudes, _, applied = zip(*(row for (row,) in seen), strict=True)

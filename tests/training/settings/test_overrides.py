@@ -65,6 +65,9 @@ def test_a_teacher_is_made_changed_and_taken_away():
     [
         ("schedule.lerning_rate=0.2", r"closest: schedule\.learning_rate.*schedule\.warmup_kind"),
         ("momentum=0.5", r"closest: optimizer\.momentum"),
+        ("lr=0.5", r"closest: schedule\.learning_rate"),
+        ("wd=0.5", r"closest: optimizer\.weight_decay"),
+        ("schedule.least_steps=9", r"least_steps goes with unit='epochs'.*least_steps=9"),
         ("optimiser.momentum=0.5", r"closest: optimizer"),
         ("optimizer.kind=adam", r"one of 'sgd', 'lars', 'lamb', 'adamw'.*Received: optimizer\.kind=adam"),
         ("batch_size=12.5", r"batch_size must be a whole number at least 1.*Received: batch_size=12\.5"),

@@ -67,6 +67,9 @@ def faults(words: list[str]) -> list[str]:
 
 
 def faults_of_kres(arguments: list[str]) -> list[str]:
+    if "--" in arguments:  # behind it stands a command of its own
+        end = arguments.index("--")
+        return [*faults_of_kres(arguments[:end]), *faults_of_kres(arguments[end + 1 :])]
     group = command_line()
     if not arguments or arguments[0].startswith("-"):
         options = {option for parameter in group.params for option in parameter.opts} | {"--help"}
@@ -92,6 +95,7 @@ def test_commands_are_real(document: str) -> None:
     [
         "kres trian cifar_resnet20",
         "kres export model.keras --fromat int8",
+        "kres launch --workers 2 -- train digits --recipie x",
         "make everything",
         "pip install 'kres[cuda]'",
     ],

@@ -39,9 +39,7 @@ def train(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", metavar="PART.FIELD=VALUE", help="Change a field that --dry-run shows; may be repeated."
-        ),
+        typer.Option("--set", metavar="PART.FIELD=VALUE", help="Change a field that --dry-run shows; may be repeated."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,

@@ -18,7 +18,10 @@ def some_digits() -> Source:
     """Of all ten classes, and few: evaluation is not what takes the time here."""
     digits = load("digits")
     return replace(
-        digits, train=subset(digits.train, np.arange(200)), test=subset(digits.test, np.arange(40)), flip_keeps_label=True
+        digits,
+        train=subset(digits.train, np.arange(200)),
+        test=subset(digits.test, np.arange(40)),
+        flip_keeps_label=True,
     )
 
 

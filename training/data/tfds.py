@@ -40,7 +40,9 @@ def from_name(name: str, *, download: bool = True) -> Source:
     """
     builder = _builder(name)
     if not download and not builder.is_prepared():
-        raise ValueError(f"{name} is not in {builder.data_dir}, and nothing was to be downloaded. Received: data={name!r}")
+        raise ValueError(
+            f"{name} is not in {builder.data_dir}, and nothing was to be downloaded. Received: data={name!r}"
+        )
     try:
         with redirect_stdout(sys.stderr):  # standard output is the caller's
             builder.download_and_prepare()

@@ -16,7 +16,7 @@ import kres
 from tests.support import skip_or_fail
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/scaling.md")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELLS = ("sh", "bash", "console", "shell")
 
@@ -61,15 +61,15 @@ def faults(words: list[str]) -> list[str]:
             extras = {extra.strip() for names in wanted for extra in names.split(",")}
             unknown = extras - set(project["optional-dependencies"])
             return [f"{' '.join(words)}: no such extra: {extra}" for extra in sorted(unknown)]
+        case ["kres", "launch", *options] if "--" in options:
+            place = options.index("--")
+            return faults_of_kres(["launch", *options[:place]]) + faults_of_kres(options[place + 1 :])
         case ["kres", *arguments]:
             return faults_of_kres(arguments)
     return []
 
 
 def faults_of_kres(arguments: list[str]) -> list[str]:
-    if "--" in arguments:  # behind it stands a command of its own
-        end = arguments.index("--")
-        return [*faults_of_kres(arguments[:end]), *faults_of_kres(arguments[end + 1 :])]
     group = command_line()
     if not arguments or arguments[0].startswith("-"):
         options = {option for parameter in group.params for option in parameter.opts} | {"--help"}
@@ -95,7 +95,8 @@ def test_commands_are_real(document: str) -> None:
     [
         "kres trian cifar_resnet20",
         "kres export model.keras --fromat int8",
-        "kres launch --workers 2 -- train digits --recipie x",
+        "kres launch --workers 2 -- train --wokdir runs",
+        "kres launch --worker 2 -- train --workdir runs",
         "make everything",
         "pip install 'kres[cuda]'",
     ],
@@ -126,14 +127,14 @@ def test_links_lead_somewhere(document: str) -> None:
     prose = FENCE.sub("", text(document))
     targets = re.findall(r"\]\(([^)#\s]+)", prose) + re.findall(r'src="([^"]+)"', prose)
     local = [target for target in targets if not re.match(r"\w+:", target)]
-    missing = [target for target in local if not (ROOT / target).exists()]
+    missing = [target for target in local if not (ROOT / document).parent.joinpath(target).exists()]
     assert not missing
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_files_that_are_named_exist(document: str) -> None:
     prose = FENCE.sub("", text(document))
-    named = re.findall(r"`((?:kres|training|export|tests|benchmarks|notebooks)/[\w/.]*)`", prose)
+    named = re.findall(r"`((?:kres|training|export|tests|benchmarks|notebooks|deploy)/[\w/.]*)`", prose)
     if not (ROOT / "training").exists():
         skip_or_fail("in an unpacked sdist the stages are under kres alone")
     assert not [name for name in named if not os.path.exists(ROOT / name)]

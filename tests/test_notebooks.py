@@ -15,6 +15,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 PRINTED = {
     "01_quickstart": ["held-out digits right", "a 0: answered"],
     "02_zoo": ["timm/resnet18.a1_in1k", "head alone: ", "with stage 4: ", "layers became"],
+    "03_degradation": ["Degradation is shown", "residual, 26 layers: ", "(b) BN after the sum: ", "gamma 0: highest"],
 }
 
 

@@ -16,6 +16,7 @@ from tests.support import skip_or_fail
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("training", "export")
+FOLDERS = ("tests", "benchmarks", "deploy", "notebooks", "docs")
 # What a checkout gathers in daily use, and what must not travel.
 JUNK = (
     "kres/__pycache__/model.cpython-311.pyc",
@@ -108,7 +109,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
 
 def test_the_sdist_holds_what_builds_and_tests_need(built: Built) -> None:
     names = sdist_contents(built.sdist)
-    others = {path.as_posix() for path in tracked() if path.parts[0] in ("tests", "benchmarks", "notebooks", "docs")}
+    others = {path.as_posix() for path in tracked() if path.parts[0] in FOLDERS}
     top = {name for name in names if "/" not in name}
     assert names - top == (package_files(tracked()) | others) - top
     assert top == {

@@ -5,8 +5,10 @@ if __name__ != "kres.training":
 
 from kres.training import data
 from kres.training.checkpoints import CheckpointError
+from kres.training.degradation_problem import Degradation, degradation
 from kres.training.evaluation import Evaluation, evaluate
 from kres.training.fitting import Result, fit
+from kres.training.layerwise import layer_gradients, layer_responses
 from kres.training.loading import load_model
 from kres.training.logs import LogRow, read_history
 from kres.training.loop import NotFinite
@@ -17,6 +19,7 @@ from kres.training.workdir import WorkdirError
 
 __all__ = [
     "CheckpointError",
+    "Degradation",
     "Evaluation",
     "Interrupted",
     "LogRow",
@@ -25,8 +28,11 @@ __all__ = [
     "Result",
     "WorkdirError",
     "data",
+    "degradation",
     "evaluate",
     "fit",
+    "layer_gradients",
+    "layer_responses",
     "list_recipes",
     "load_model",
     "read_history",

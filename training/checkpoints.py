@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "step_"
 STATE = "state.json"
+Which = Literal["last", "best"]
 
 
 class CheckpointError(OSError):
@@ -24,6 +25,8 @@ class CheckpointError(OSError):
 
 class Checkpoints:
     """The checkpoints of one run, `step_00001234/` each, of which the last `keep` stay, and the best besides.
+
+    Later ones than that which is saved are damaged, because the run went back behind them: they go as it is saved.
 
     Of several workers each must save when the others do, because TensorFlow gathers some values from all of them; what
     those write that are not the `chief` is thrown away.
@@ -40,7 +43,7 @@ class Checkpoints:
 
         Raises CheckpointError when the disk does not take it; nothing that was there before is touched then.
         """
-        target = self.folder / f"{PREFIX}{step:08d}"
+        target = self.folder / _name(step)
         if not self.chief:
             with tempfile.TemporaryDirectory(prefix="kres-") as elsewhere:
                 self.tracked.write(str(Path(elsewhere) / "variables"))
@@ -48,7 +51,8 @@ class Checkpoints:
         aside = self.folder / f".{target.name}.writing"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(aside, ignore_errors=True)
+            for half in self.folder.glob(".*.writing"):  # of a process that was killed
+                shutil.rmtree(half)
             aside.mkdir()
             self.tracked.write(str(aside / "variables"))
             files = {path.name: _digest(path) for path in sorted(aside.iterdir())}
@@ -56,7 +60,8 @@ class Checkpoints:
             (aside / STATE).write_text(json.dumps(described, indent=1))
             for path in (*aside.iterdir(), aside):
                 _flush(path)
-            shutil.rmtree(target, ignore_errors=True)  # only a damaged one that the run went back behind
+            for late in [path for path in self.paths() if path.name >= target.name]:
+                shutil.rmtree(late)
             aside.rename(target)
             _flush(self.folder)
         except (OSError, tf.errors.OpError) as error:
@@ -75,9 +80,13 @@ class Checkpoints:
         return sorted(path for path in self.folder.glob(f"{PREFIX}*") if path.is_dir())
 
     def best(self) -> Path | None:
-        """The checkpoint with the highest score, the newest of several; None where none was evaluated."""
+        """The good checkpoint with the highest score, the newest of several; None where none was evaluated."""
+        return _last_good(self._by_score())
+
+    def _by_score(self) -> list[Path]:
+        """Those that have a score, the best last."""
         scores = [(score, path) for path in self.paths() if (score := _score(path)) is not None]
-        return max(scores, default=(None, None))[1]
+        return [path for _, path in sorted(scores)]
 
     def best_score(self) -> float:
         """Its score; minus infinity where there is none."""
@@ -87,27 +96,27 @@ class Checkpoints:
 
     def last_good(self) -> Path | None:
         """The newest checkpoint whose files are what was written."""
-        return next((path for path in reversed(self.paths()) if damage(path) is None), None)
+        return _last_good(self.paths())
 
     def describe_last_good(self) -> str:
         """One sentence for an error message."""
         path = self.last_good()
         return f"The last good checkpoint is {path}." if path else "There is no good checkpoint."
 
-    def restore(self) -> dict[str, Any] | None:
-        """Read the newest good checkpoint into the tracked variables; returns its state, None when there is none.
+    def restore(self, which: Which = "last") -> dict[str, Any] | None:
+        """Read the newest good checkpoint, or the best, into the tracked variables; returns its state, None for none.
 
-        A damaged one is skipped with a warning that says what is wrong and what is used instead. Raises CheckpointError
-        when there are checkpoints and none is good.
+        A damaged one is passed over with a warning that says what is wrong and what is used instead. Raises
+        CheckpointError when there are checkpoints and none is good.
         """
-        paths = self.paths()
+        paths = self.paths() if check_which(which) == "last" else self._by_score()
         if not paths:
             return None
-        good = self.last_good()
+        good = _last_good(paths)
         for path in reversed(paths):
             if path == good:
                 break
-            logger.warning("checkpoint %s is damaged (%s); %s", path, damage(path), self.describe_last_good())
+            logger.warning("checkpoint %s is damaged (%s); used instead: %s", path, damage(path), good or "none")
         if good is None:
             raise CheckpointError(
                 f"no checkpoint in {self.folder} is readable: {paths[-1].name} is damaged ({damage(paths[-1])}). "
@@ -117,10 +126,27 @@ class Checkpoints:
         return json.loads((good / STATE).read_text())
 
 
+def check_which(which: str) -> Which:
+    """`which`, if it names a checkpoint; ValueError else."""
+    for known in get_args(Which):
+        if which == known:
+            return known
+    raise ValueError(f"checkpoint must be one of {', '.join(get_args(Which))}. Received: checkpoint={which!r}")
+
+
+def _name(step: int) -> str:
+    return f"{PREFIX}{step:08d}"
+
+
+def _last_good(paths: list[Path]) -> Path | None:
+    return next((path for path in reversed(paths) if damage(path) is None), None)
+
+
 def _score(path: Path) -> float | None:
     try:
-        return json.loads((path / STATE).read_text()).get("score")
-    except (OSError, ValueError, AttributeError):
+        score = json.loads((path / STATE).read_text()).get("score")
+        return score if score is not None and math.isfinite(score) else None
+    except (OSError, ValueError, AttributeError, TypeError):
         return None  # damaged, as `damage` tells in time
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import kres
 from kres.training.data import Source, load
+from kres.training.data.corrupt import naming_corrupt
 from kres.training.data.evaluation import evaluation_batches
 from kres.training.distribution import place, sum_over_workers
 from kres.training.step import without_graph_passes
@@ -116,7 +117,7 @@ class Evaluator:
         share = -(-count // here.replicas)
         progress(0, count)
         found = []
-        for number, batch in enumerate(self._batches, 1):
+        for number, batch in enumerate(naming_corrupt(self._batches, self._split), 1):
             found.append(self._local(self._answers(*batch)))
             progress(min(number * self._batch_size * here.replicas, count - 1), count)
         progress(count, count)

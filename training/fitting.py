@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+import kres
 from kres.training import distribution
 from kres.training.cards import write_card
 from kres.training.data import Source, load
@@ -38,7 +39,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a finished run left in `workdir`: `accuracy` (0..1) over the `n_images` test images, training `seconds`."""
+    """What a finished run left in `workdir`.
+
+    `accuracy` (0..1) and `loss` are those of the `n_images` test images, `images_per_second` those of all training
+    `seconds`.
+    """
 
     workdir: Path
     recipe: str
@@ -49,6 +54,9 @@ class Result:
     n_corrupt: int
     steps: int
     seconds: float
+    loss: float | None = None
+    """None of a run of kres 0.1, as is the next."""
+    images_per_second: float | None = None
     history: tuple[LogRow, ...]
 
     @property
@@ -95,6 +103,7 @@ def fit(
     workdir = Path(workdir).expanduser()
     devices_strategy = distribution.choose(strategy, devices=devices)
     distribution.require_divisible(chosen.batch_size, devices_strategy)
+    require_parts(chosen, replicas=devices_strategy.num_replicas_in_sync)
     source = load(data, on_corrupt=on_corrupt)
     planned = plan(chosen, len(source.train))
     if planned.times_in_a_batch > 1:
@@ -159,7 +168,7 @@ class _Run:
             final = loop.final_model()
             if chief:
                 write_atomically(self.workdir / MODEL, _saves(final))
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt, SystemExit):  # the others by a second signal, which saves nothing
             if chief:
                 self.note_quietly(INTERRUPTED)
             raise
@@ -173,6 +182,8 @@ class _Run:
             "n_corrupt": len(source.corrupt),
             "steps": planned.steps,
             "seconds": loop.seconds,
+            "loss": evaluation.loss,
+            "images_per_second": planned.images_seen / loop.seconds,
         }
         if chief:
             self.note(FINISHED, result)
@@ -211,6 +222,22 @@ def _resolve(recipe: str | Recipe, *, steps: int | None, batch_size: int | None)
     if steps is not None:
         chosen = chosen.with_length(steps)
     return chosen if batch_size is None else replace(chosen, batch_size=batch_size)
+
+
+def require_parts(recipe: Recipe, *, replicas: int) -> None:
+    """ValueError where a batch of `replicas` replicas cannot be computed in the parts that the recipe asks for."""
+    accumulate, each = recipe.optimizer.accumulate, recipe.batch_size // replicas
+    if each % accumulate:
+        raise ValueError(
+            f"each replica's part of the batch, {each} images on {replicas}, must divide by accumulate. "
+            f"Received: batch_size={recipe.batch_size}, accumulate={accumulate}"
+        )
+    norm = recipe.network.norm or kres.spec(recipe.network.row).norm
+    if accumulate > 1 and replicas > 1 and norm == "sync_batch":
+        raise ValueError(
+            "norms that are synchronized over replicas take a batch as a whole: use accumulate=1, norm='batch' or one "
+            f"replica. Received: norm={norm!r}, accumulate={accumulate}, {replicas} replicas"
+        )
 
 
 def _checked_seed(seed: int) -> int:

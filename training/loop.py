@@ -14,16 +14,16 @@ import numpy as np
 import tensorflow as tf
 
 from kres.training.averaging import reestimate_norms
-from kres.training.data import Source, training_batches
+from kres.training.data import Source
 from kres.training.display import Display
 from kres.training.distribution import any_worker, place
 from kres.training.evaluation import Evaluation, Evaluator
+from kres.training.feed import Feed
 from kres.training.gradient_norms import stages_of
 from kres.training.logs import LogRow, RunLog
 from kres.training.models import with_softmax
 from kres.training.objective import make_objective
 from kres.training.plan import Phase, Plan
-from kres.training.settings import Augmentation
 from kres.training.signals import Interrupted, StopRequest
 from kres.training.state import State
 from kres.training.step import Totals, make_train_step
@@ -52,7 +52,6 @@ class Loop:
         self.recipe = plan.recipe
         self.source = source
         self.workdir = workdir
-        self.seed = seed
         self.strategy = strategy
         self.place = place(strategy)
         with strategy.scope():
@@ -62,6 +61,7 @@ class Loop:
             self.checkpoints = self.state.checkpoints(workdir, plan.recipe, chief=self.place.is_chief)
             restored = self.checkpoints.restore() or {"step": 0, "seconds": 0.0}
         self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
+        self._feed = Feed(plan.recipe, source, seed=seed, strategy=strategy)
         self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)
         self._stages = stages_of(self.state.model.trainable_variables)
         self.best_score = self.checkpoints.best_score()
@@ -95,7 +95,8 @@ class Loop:
         """The weights as they would be kept now, on the test images."""
         with self.state.averaged():
             if self.step == self.plan.steps and self.recipe.averaging.reestimate_images:
-                reestimate_norms(self.state.model, self._plain_inputs(self.recipe.averaging.reestimate_images))
+                images = self._feed.plain_inputs(self.recipe.averaging.reestimate_images, self.state.model.preprocess)
+                reestimate_norms(self.state.model, images)
             return self.evaluator(self._display.evaluating)
 
     def final_model(self) -> keras.Model:
@@ -105,12 +106,11 @@ class Loop:
 
     def _steps(self, phase: Phase) -> Iterator[tuple[Callable[..., None], Any]]:
         """The step function and the batch of each step of `phase` that is still to do."""
-        todo = range(max(self.step, phase.steps.start), phase.steps.stop)
-        if not todo:
+        if self.step >= phase.steps.stop:
             return
-        batches = self._batches(todo, size_px=phase.size_px)
+        batches = self._feed.batches(phase, done=self.step)
         train_step = self._train_step(batches.element_spec)
-        self._input = Waited(batches)
+        self._input = Waited(self._feed.naming(batches, lambda: self.step))
         self._read_at, self._clock = self.step, time.monotonic()
         for batch in self._input:
             if self.step == 0:
@@ -138,37 +138,6 @@ class Loop:
         if evaluates or saves:
             self._clock = time.monotonic()
         return evaluation
-
-    def _batches(self, steps: range, *, size_px: int) -> Any:
-        def of(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            return training_batches(
-                self.source,
-                self.recipe.images,
-                self.recipe.augmentation,
-                size_px=size_px,
-                batch_size=self.recipe.batch_size,
-                steps=steps,
-                seed=self.seed,
-                replicas=self.place.replicas,
-                first_replica=self.place.first_replica,
-                local_replicas=self.place.local_replicas,
-            )
-
-        return self.strategy.distribute_datasets_from_function(of)
-
-    def _plain_inputs(self, count: int) -> Iterator[tf.Tensor]:
-        """`count` training images or a few more, as evaluation sees its own, in shuffled batches of inputs."""
-        batch_size, preprocess = self.recipe.batch_size, self.state.model.preprocess
-        batches = training_batches(
-            self.source,
-            self.recipe.images,
-            Augmentation(crop="none", flip=False),
-            size_px=self.recipe.images.test_size_px,
-            batch_size=batch_size,
-            steps=range(-(-count // batch_size)),
-            seed=self.seed,
-        )
-        return (preprocess(images) for images, *_ in batches)
 
     def _train_step(self, element_spec: Any) -> Callable[..., None]:
         optimizer = self.recipe.optimizer
@@ -198,8 +167,11 @@ class Loop:
             return received
         return any_worker(received, self.strategy) if self._due(AGREE_EVERY_STEPS) else 0
 
-    def _read_out(self) -> tuple[LogRow, dict[str, float]]:
-        """The row of the steps since the last one, and each stage's gradient norm: a root mean square over them."""
+    def _read_out(self) -> tuple[LogRow, dict[str, float] | None]:
+        """The row of the steps since the last one, and each stage's gradient norm: a root mean square over them.
+
+        Steps whose gradient overflowed, which float16 skips, have no norm; there is none where all did.
+        """
         batch_size, steps = self.recipe.batch_size, self.step - self._read_at
         totals = self.state.sums.read(self.strategy)
         now = time.monotonic()
@@ -219,10 +191,12 @@ class Loop:
             input_wait=min(self._input.read() / elapsed, 1.0),
             seconds=self.seconds,
         )
-        return row, self._norms(totals, steps)
+        return row, self._norms(totals)
 
-    def _norms(self, totals: Totals, steps: int) -> dict[str, float]:
-        squares = totals.gradient_squares / steps
+    def _norms(self, totals: Totals) -> dict[str, float] | None:
+        if not totals.finite_gradients:
+            return None
+        squares = totals.gradient_squares / totals.finite_gradients
         return {stage: float(np.sqrt(squares[places].sum())) for stage, places in self._stages.items()}
 
     def _score(self, evaluation: Evaluation) -> float:
@@ -233,8 +207,8 @@ class Loop:
         return evaluation.accuracy
 
     def _save(self, score: float | None) -> None:
-        # The update of the last step may have ruined the weights although its loss was finite.
-        for variable in self.state.model.trainable_variables:
+        # The last step may have ruined weights or norm statistics although its loss was finite.
+        for variable in self.state.model.weights:
             if not tf.reduce_all(tf.math.is_finite(variable.value)):
                 raise NotFinite(
                     f"{variable.path} is not finite after step {self.step}. {self.checkpoints.describe_last_good()}"

@@ -19,7 +19,8 @@ from kres.training.step import Sums
 class State:
     """Model, optimizer (with its loss scale), moving average and the sums of the step; create it in a strategy's scope.
 
-    The order of the data and the augmentation need no state: they are functions of the seed and the step.
+    The order of the data and the augmentation need no state: they are functions of the seed and the step. Dropout and
+    stochastic depth draw from generators of the model, whose state is kept.
     """
 
     def __init__(self, plan: Plan, *, classes: int) -> None:
@@ -33,7 +34,12 @@ class State:
         self.optimizer.build(self.model.trainable_variables)
         self.average = make_average(recipe.averaging, self.model, warmup_steps=plan.warmup_steps)
         self.sums = Sums(self.model.trainable_variables)
-        kept = {"model": self.model, "optimizer": self.optimizer, "average": self.average}
+        kept = {
+            "model": self.model,
+            "random": _random_state(self.model),
+            "optimizer": self.optimizer,
+            "average": self.average,
+        }
         self.tracked = tf.train.Checkpoint(**{name: part for name, part in kept.items() if part is not None})
 
     def checkpoints(self, workdir: Path, recipe: Recipe, *, chief: bool = True) -> Checkpoints:
@@ -44,3 +50,9 @@ class State:
     def averaged(self) -> AbstractContextManager[Any]:
         """Within it the model has the weights that are evaluated and kept: the moving average's where there is one."""
         return self.average.applied() if self.average is not None else nullcontext()
+
+
+def _random_state(model: keras.Model) -> list[tf.Variable]:
+    """The seed and count of each generator of random numbers in `model`, which TensorFlow does not find by itself."""
+    weights = {id(weight) for weight in model.weights}
+    return [variable.value for variable in model.variables if id(variable) not in weights]

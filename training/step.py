@@ -25,8 +25,10 @@ class Totals:
     correct: int
     finite_steps: int
     """Steps before the first whose loss was not finite."""
+    finite_gradients: int
+    """Steps whose gradient was finite: under loss scaling, those whose update was not skipped."""
     gradient_squares: np.ndarray
-    """Sum over the steps of the squared norm of each trainable weight's gradient (weights,)."""
+    """Sum over those steps of the squared norm of each trainable weight's gradient (weights,)."""
 
 
 class Sums:
@@ -36,7 +38,11 @@ class Sums:
         self.loss = _per_replica((), tf.float32)
         self.correct = _per_replica((), tf.int64)
         self.finite_steps = _per_replica((), tf.int64)
+        self.finite_gradients = _per_replica((), tf.int64)
         self.squares = _per_replica((len(weights),), tf.float32)
+        self._variables = self.loss, self.correct, self.finite_steps, self.finite_gradients, self.squares
+        # Outside a graph each of these reads would start a pool of threads, which a lost worker leaves open.
+        self._take = tf.function(self._taken, autograph=False)
 
     def add(self, loss: tf.Tensor, correct: tf.Tensor, gradients: Sequence[tf.Tensor]) -> None:
         """Add one replica's share of the batch's mean loss (), its right answers (), and the batch's gradients."""
@@ -45,22 +51,28 @@ class Sums:
         # A sum that once was not finite never is again, so this counts the steps before the first bad one.
         self.finite_steps.assign_add(tf.cast(tf.math.is_finite(total), tf.int64))
         squares = tf.stack([2 * tf.nn.l2_loss(tf.cast(gradient, tf.float32)) for gradient in gradients])
-        self.squares.assign_add(squares)
+        finite = tf.reduce_all(tf.math.is_finite(squares))
+        self.finite_gradients.assign_add(tf.cast(finite, tf.int64))
+        self.squares.assign_add(tf.where(finite, squares, 0.0))
 
     def read(self, strategy: tf.distribute.Strategy) -> Totals:
         """The sums over all replicas; they start again from zero."""
         with strategy.scope():
-            variables = self.loss, self.correct, self.finite_steps, self.squares
-            loss, correct, finite_steps, squares = (variable.read_value().numpy() for variable in variables)
-            for variable in variables:
-                variable.assign(tf.zeros(variable.shape, variable.dtype))
+            loss, correct, finite_steps, finite_gradients, squares = (value.numpy() for value in self._take())
         replicas = strategy.num_replicas_in_sync
         return Totals(
             loss=float(loss),
             correct=int(correct),
             finite_steps=int(finite_steps) // replicas,
+            finite_gradients=int(finite_gradients) // replicas,
             gradient_squares=squares / replicas,  # each replica adds those of the whole batch
         )
+
+    def _taken(self) -> list[tf.Tensor]:
+        values = [tf.identity(variable.read_value()) for variable in self._variables]
+        for variable in self._variables:
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
+        return values
 
 
 def _per_replica(shape: tuple[int, ...], dtype: tf.DType) -> tf.Variable:

@@ -16,6 +16,7 @@ from kres.cli.catalogue import list_
 from kres.cli.compare import compare_
 from kres.cli.data import app as data
 from kres.cli.data_bench import bench as data_bench
+from kres.cli.degradation import degradation_
 from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bench": bench,
     "compare": compare_,
     "launch": launch_,
+    "degradation": degradation_,
     "demo": demo,
 }
 

@@ -8,6 +8,7 @@ import typer
 
 from kres.cli.catalogue import AsJson
 from kres.cli.data import DataSource
+from kres.cli.train import RECIPE
 
 ADVICE = {
     "storage": "a faster disk, or a copy on one, makes training's input faster",
@@ -18,6 +19,7 @@ ADVICE = {
 
 def bench(
     source: DataSource,
+    recipe: Annotated[str, typer.Option(help="Whose image size and augmentation to measure.")] = RECIPE,
     count: Annotated[int, typer.Option("--images", help="Images that each figure is taken over.")] = 1000,
     batch_size: Annotated[int, typer.Option(help="Images at a time.")] = 64,
     as_json: AsJson = False,
@@ -26,17 +28,17 @@ def bench(
 
     A GPU that trains faster than that waits for its images. Numbers are of this machine, as busy as it is now.
     """
+    from kres.training import recipe as recipe_of
     from kres.training.data import load
     from kres.training.data.speed import measure_speed
-    from kres.training.settings import Augmentation, Images
 
-    images = Images(
-        train_size_px=224, test_size_px=224, crop=0.875, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-    )
+    chosen = recipe_of(recipe)
     opened = load(source, on_corrupt="skip")
-    speed = measure_speed(opened, images, Augmentation(crop="random_area"), count=count, batch_size=batch_size)
+    speed = measure_speed(opened, chosen.images, chosen.augmentation, count=count, batch_size=batch_size)
     if as_json:
-        typer.echo(json.dumps({"name": opened.name, **asdict(speed), "bottleneck": speed.bottleneck}))
+        typer.echo(
+            json.dumps({"name": opened.name, "recipe": chosen.name, **asdict(speed), "bottleneck": speed.bottleneck})
+        )
         return
     figures = {
         "reading": speed.reading,

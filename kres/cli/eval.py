@@ -8,7 +8,7 @@ from rich.console import Console
 
 import kres
 from kres.cli.export_weights import PublishedWeights
-from kres.cli.verify import SOURCES, AcceptLicence, AsJson, Classes, ImageSize, OnCorrupt, Source
+from kres.cli.verify import SOURCES, AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, OnCorrupt, Source
 from kres.preprocessing import Preprocess
 from kres.weights import PUBLISHED, published_name
 from kres.weights.catalog import DEFAULT
@@ -21,6 +21,7 @@ def eval(  # noqa: A001 - the name of the command
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
+    checkpoint: Checkpoint = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -45,6 +46,7 @@ def eval(  # noqa: A001 - the name of the command
             classes=classes,
             image_size=image_size,
             default_weights=DEFAULT,
+            checkpoint=checkpoint,
         )
     source = load(data, on_corrupt=on_corrupt)  # shows its own progress
     # A saved model may have been trained on four fifths of these images; a row's weights come from elsewhere.

@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kres.cli.verify import AcceptLicence, AsJson, Classes, Data, Images, ImageSize, OnCorrupt, Source, Weights, show
+from kres.cli.verify import (
+    AcceptLicence,
+    AsJson,
+    Checkpoint,
+    Classes,
+    Data,
+    Images,
+    ImageSize,
+    OnCorrupt,
+    Source,
+    Weights,
+    show,
+)
 
 
 def export(
@@ -25,6 +37,7 @@ def export(
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
+    checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
     as_json: AsJson = False,
@@ -41,7 +54,14 @@ def export(
         check_io(io if FORMATS[name].calibrated else "float32", name)
     progress = Console(stderr=True)
     with progress.status("running the Keras model") as status:
-        named = resolve(source, weights=weights, accept_licence=accept_licence, classes=classes, image_size=image_size)
+        named = resolve(
+            source,
+            weights=weights,
+            accept_licence=accept_licence,
+            classes=classes,
+            image_size=image_size,
+            checkpoint=checkpoint,
+        )
         if data is None and named.data is None and any(FORMATS[name].calibrated for name in names):
             raise ValueError("int8 takes its ranges from images: give --data, or leave int8 out. Received: no --data")
         directory = output or (named.directory or Path()) / "export"

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 # -P: the folder where the user stands must not lend its modules.
 KRES = (sys.executable, "-P", "-c", "import kres_command; kres_command.main()")
-DATA_WORKER = (sys.executable, "-P", "-m", "kres.training.data.service")
+DATA_WORKER = (sys.executable, "-P", "-c", "from kres.training.data.service import main; main()")
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 # Finished; refused with a message; asked to stop by SIGINT or SIGTERM.
 NOT_RESTARTED = (0, 2, 130, 143)
@@ -92,9 +92,11 @@ def free_ports(wanted: Sequence[int]) -> list[int]:
     with ExitStack() as held:  # all at once, so that none comes twice
         ports = []
         for port in wanted:
+            if not 0 <= port < 2**16:
+                raise ValueError(f"a port lies in 1..65535. Received: port={port}")
             try:
                 listener = held.enter_context(socket.create_server((HOST, port)))
-            except (OSError, OverflowError) as error:
+            except OSError as error:
                 raise ValueError(f"no worker can listen at port {port}: {error}. Received: port={port}") from error
             ports.append(listener.getsockname()[1])
     return ports

@@ -42,10 +42,12 @@ def resolve(
     classes: int | None = None,
     image_size: int | None = None,
     default_weights: str | None = None,
+    checkpoint: str | None = None,
 ) -> Named:
     """Find a model: a training workdir, a `.keras` file, or a row of the zoo with `weights`, `classes`, `image_size`.
 
-    A row without `weights` takes `default_weights`; where that is None too, random ones with a warning.
+    Of a workdir, `checkpoint` chooses the `last` model (by default) or the `best`. A row without `weights` takes
+    `default_weights`; where that is None too, random ones with a warning.
 
     Raises ValueError for what is none of them, and for options that a saved model has answered already.
     """
@@ -54,12 +56,14 @@ def resolve(
         options = {"--weights": weights, "--classes": classes, "--image-size": image_size}
         if given := [name for name, value in options.items() if value is not None]:
             raise ValueError(f"a saved model knows its weights, classes and size. Received: {' '.join(given)}")
-        return _saved(path)
+        return _saved(path, checkpoint or "last")
     if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(
             f"no such model: a workdir, a .keras file or a row of `kres list`; other weights go behind --weights. "
             f"Received: {source}"
         )
+    if checkpoint is not None:
+        raise ValueError(f"only a workdir has checkpoints. Received: {source} --checkpoint {checkpoint}")
     weights = weights or default_weights
     shape = None if image_size is None else (image_size, image_size, 3)
     # Hundreds of fresh residual branches add up to infinity; branches that begin at zero do not.
@@ -76,13 +80,14 @@ def resolve(
     return Named(model=model, name=source, weights=model.weights_tag)
 
 
-def _saved(path: Path) -> Named:
+def _saved(path: Path, checkpoint: str) -> Named:
+    from kres.training.checkpoints import check_which
     from kres.training.loading import load_model
     from kres.training.workdir import RUN, read_run
 
     if not path.exists():
         raise FileNotFoundError(f"no such model. Received: {path}")
-    model = load_model(path)
+    model = load_model(path, checkpoint=check_which(checkpoint))
     directory = path if path.is_dir() else path.parent
     if not (directory / RUN).is_file():
         return Named(model=model, name=model.name)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 import kres
-from kres.cli.verify import AcceptLicence, AsJson, Classes, ImageSize, Source
+from kres.cli.verify import AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, Source
 from kres.decoding import imagenet_classes
 from kres.preprocessing import Preprocess
 from kres.weights.catalog import DEFAULT
@@ -32,6 +32,7 @@ def predict(
     ] = None,
     classes: Classes = None,
     image_size: ImageSize = None,
+    checkpoint: Checkpoint = None,
     as_json: AsJson = False,
 ) -> None:
     """Name what is on images, each resized, cropped and normalised as in the model's evaluation."""
@@ -50,6 +51,7 @@ def predict(
             classes=classes,
             image_size=image_size,
             default_weights=DEFAULT,
+            checkpoint=checkpoint,
         )
         scores = [_scores(named.model, path) for path in images]
     names = labels.read_text(encoding="utf-8").splitlines() if labels is not None else _names(named)

@@ -89,7 +89,7 @@ def _until_ended(
     left = {*running}
     while left:
         if len(asked.received) > passed:
-            passed = len(asked.received)
+            passed += 1
             _signal(left, asked.received[0] if passed == 1 else signal.SIGKILL)
             deadline = time.monotonic() + grace_seconds
         if time.monotonic() > deadline:
@@ -110,7 +110,8 @@ def _until_ended(
                 logger.error("%s ended with %s; the others are stopped", child.command.name, _told(ended))
                 _signal(left, signal.SIGTERM)
                 deadline = time.monotonic() + grace_seconds
-    return code
+    # A worker that had to be killed was asked to end all the same, and is not to be started again.
+    return 128 + asked.received[0] if asked.received and code == 128 + signal.SIGKILL else code
 
 
 def _stop(children: list["Child"], grace_seconds: float) -> None:

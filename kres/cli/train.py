@@ -159,17 +159,20 @@ def _place(workdir: Path | None, recipe: "Recipe", data: str, *, temporary: bool
 
 @contextmanager
 def ends_with_its_exit_code(advice: str) -> Iterator[None]:
-    """End the command as a run that stops within says: 130 or 143 after a signal, 1 when its loss is not finite.
+    """End the command as a run that stops within says: 130 or 143 after a signal, else 1.
+
+    That is when its loss is not finite or another worker is gone.
 
     `advice` tells how a stopped run goes on.
     """
     from kres.training import Interrupted, NotFinite
+    from kres.training.distribution import WorkerLost
 
     try:
         yield
     except Interrupted as interrupted:
         logger.warning("%s %s", interrupted, advice)
         raise typer.Exit(interrupted.exit_code) from interrupted
-    except NotFinite as error:
+    except (NotFinite, WorkerLost) as error:
         logger.error("%s", error)
         raise typer.Exit(1) from error

@@ -30,6 +30,9 @@ Classes = Annotated[int | None, typer.Option(min=1, help="For a row: number of c
 ImageSize = Annotated[
     int | None, typer.Option(min=1, help="For a row: height and width in pixels. Default: the weights' own.")
 ]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="For a workdir: last, or best by the recipe's test metric. Default: last.")
+]
 Images = Annotated[int, typer.Option(min=32, help="Held-out images to compare on, at most.")]
 OnCorrupt = Annotated[str, typer.Option(help="fail or skip: what to do about images that do not decode.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
@@ -43,6 +46,7 @@ def verify(
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
+    checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
     as_json: AsJson = False,
@@ -53,7 +57,14 @@ def verify(
 
     progress = Console(stderr=True)
     with progress.status("running the Keras model"):
-        named = resolve(source, weights=weights, accept_licence=accept_licence, classes=classes, image_size=image_size)
+        named = resolve(
+            source,
+            weights=weights,
+            accept_licence=accept_licence,
+            classes=classes,
+            image_size=image_size,
+            checkpoint=checkpoint,
+        )
         found = proof(named, data, limit=images, on_corrupt=on_corrupt)
     reports = []
     for path in artifacts:

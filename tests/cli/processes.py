@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 # What the installed script does; a checkout alone has none.
@@ -12,7 +12,9 @@ KRES = [sys.executable, "-c", "import kres_command; kres_command.main()"]
 PATIENCE_SECONDS = 240
 
 
-def start(*arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
+def start(
+    *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """Start the command; its log lines are not folded."""
     return subprocess.Popen(
         [*KRES, *arguments],
@@ -20,7 +22,7 @@ def start(*arguments: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "500"},
+        env={**os.environ, "COLUMNS": "500", **(environment or {})},
     )
 
 
@@ -36,11 +38,16 @@ def kres(*arguments: str, code: int = 0) -> tuple[str, str]:
     return finish(start(*arguments), code)
 
 
-def when(happened: Callable[[], object], process: subprocess.Popen[str], number: int) -> None:
-    """Send a signal as soon as `happened()`; fail if the process ends before."""
+def wait_for(happened: Callable[[], object], process: subprocess.Popen[str], *, every: float = 0.02) -> None:
+    """Wait until `happened()`, asked `every` so many seconds; fail if the process ends before."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not happened():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(every)
+
+
+def when(happened: Callable[[], object], process: subprocess.Popen[str], number: int) -> None:
+    """Send a signal as soon as `happened()`; fail if the process ends before."""
+    wait_for(happened, process)
     process.send_signal(number)

@@ -33,8 +33,9 @@ def test_a_person_is_told_the_figures_and_the_bottleneck(photos):
 
 
 def test_a_script_gets_json(photos):
-    found = json.loads(_bench(photos, "--images", 16, "--batch-size", 8, "--json").stdout)
-    assert found["n_images"] == 16 and found["name"] == str(photos)
+    # A recipe of three copies of each image in batches of 2,048, with mixing: what it does to one image is measured.
+    found = json.loads(_bench(photos, "--recipe", "resnet50_a1", "--images", 16, "--batch-size", 8, "--json").stdout)
+    assert found["recipe"] == "resnet50_a1" and found["n_images"] == 16 and found["name"] == str(photos)
     assert min(found[part] for part in ("reading", "decoding", "training", "evaluation")) > 0
     assert found["bottleneck"] == max(found["shares"], key=found["shares"].get)
 
@@ -42,3 +43,8 @@ def test_a_script_gets_json(photos):
 def test_more_images_a_batch_than_there_are_is_an_error(photos):
     found = _bench(photos, "--images", 4, "--batch-size", 8)
     assert isinstance(found.exception, ValueError) and "count=4, batch_size=8" in str(found.exception)
+
+
+def test_an_unknown_recipe_is_an_error_that_names_the_closest(photos):
+    found = _bench(photos, "--recipe", "resnet50_a4")
+    assert isinstance(found.exception, ValueError) and "resnet50_a" in str(found.exception)

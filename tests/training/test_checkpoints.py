@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 import sys
 import textwrap
@@ -19,9 +20,13 @@ def checkpoints(tmp_path, value):
     return Checkpoints(tmp_path / "checkpoints", tf.train.Checkpoint(value=value), keep=2)
 
 
-def _save(checkpoints, value, step):
+def _save(checkpoints, value, step, score=None):
     value.assign(tf.fill([1000], float(step)))
-    return checkpoints.save(step, {"seconds": step / 10})
+    return checkpoints.save(step, {"seconds": step / 10}, score=score)
+
+
+def _names(checkpoints):
+    return sorted(path.name for path in checkpoints.folder.iterdir())
 
 
 def test_what_is_saved_comes_back(checkpoints, value):
@@ -42,6 +47,40 @@ def test_only_the_last_ones_stay(checkpoints, value):
         _save(checkpoints, value, step)
     assert [path.name for path in checkpoints.paths()] == ["step_00000002", "step_00000010"]
     assert sorted(path.name for path in checkpoints.folder.iterdir()) == ["step_00000002", "step_00000010"]
+
+
+def test_the_best_stays_and_comes_back(checkpoints, value):
+    assert checkpoints.best() is None and checkpoints.restore("best") is None
+    for step, score in ((1, 0.5), (2, 0.7), (3, None), (4, 0.6), (5, 0.65)):
+        _save(checkpoints, value, step, score)
+    assert _names(checkpoints) == ["step_00000002", "step_00000004", "step_00000005"]
+    assert checkpoints.best().name == "step_00000002" and checkpoints.best_score() == 0.7
+    assert checkpoints.restore("best")["step"] == 2 and value.numpy()[0] == 2
+    assert checkpoints.restore()["step"] == 5 and value.numpy()[0] == 5
+    _save(checkpoints, value, 6, 0.7)  # the newest of equals
+    assert _names(checkpoints) == ["step_00000005", "step_00000006"]
+    _save(checkpoints, value, 7, math.nan)
+    assert checkpoints.best().name == "step_00000006"
+    with pytest.raises(ValueError, match=r"one of last, best. Received: checkpoint='first'"):
+        checkpoints.restore("first")
+
+
+def test_a_damaged_best_gives_way_to_the_next(checkpoints, value, caplog):
+    best, second, _ = (_save(checkpoints, value, step, score) for step, score in ((1, 0.9), (2, 0.8), (3, 0.7)))
+    _flip_a_byte(best)
+    assert checkpoints.best_score() == 0.8
+    assert checkpoints.restore("best")["step"] == 2
+    assert f"{best} is damaged" in caplog.text and f"used instead: {second}" in caplog.text
+
+
+def test_what_is_saved_behind_a_damaged_one_stays(tmp_path, value):
+    checkpoints = Checkpoints(tmp_path, tf.train.Checkpoint(value=value), keep=1)
+    _save(checkpoints, value, 1, 0.5)
+    _truncate(_save(checkpoints, value, 10, 0.4))
+    assert checkpoints.restore()["step"] == 1
+    _save(checkpoints, value, 3)  # stopped by a signal before it came by 10 again
+    assert _names(checkpoints) == ["step_00000001", "step_00000003"]
+    assert checkpoints.restore()["step"] == 3
 
 
 def _truncate(path):
@@ -72,7 +111,7 @@ def test_a_damaged_checkpoint_is_passed_over_aloud(checkpoints, value, caplog, h
     assert damage(bad)
     assert checkpoints.restore()["step"] == 1
     assert value.numpy()[0] == 1
-    assert f"{bad} is damaged" in caplog.text and f"last good checkpoint is {good}" in caplog.text
+    assert f"{bad} is damaged" in caplog.text and f"used instead: {good}" in caplog.text
     _save(checkpoints, value, 2)  # training comes by again and replaces it
     assert damage(bad) is None
 
@@ -89,7 +128,7 @@ def test_a_killed_writer_leaves_nothing_that_counts(checkpoints, value):
     aside.mkdir()
     (aside / "variables.index").write_text("half")
     assert checkpoints.restore()["step"] == 1
-    _save(checkpoints, value, 2)
+    _save(checkpoints, value, 3)
     assert not aside.exists()
 
 

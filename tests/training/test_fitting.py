@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 from dataclasses import replace
@@ -10,8 +11,12 @@ import pytest
 import tensorflow as tf
 
 import kres
-from kres.training import Interrupted, NotFinite, WorkdirError, evaluate, fit, load_model, read_history
+from kres.training import Interrupted, NotFinite, WorkdirError, data, evaluate, fit, load_model, read_history
 from kres.training import loop as loop_module
+from kres.training.data.corrupt import UnreadableImage
+from kres.training.fitting import require_parts
+from kres.training.logs import read_gradient_norms
+from kres.training.settings import Schedule
 from tests.training.tiny import tiny_recipe, tiny_source
 
 
@@ -35,6 +40,8 @@ def test_a_run_leaves_what_it_promises(finished):
     assert checkpoints == ["step_00000002", "step_00000004"]
     run = json.loads((finished.workdir / "run.json").read_text())
     assert run["state"] == "finished"
+    assert run["result"]["loss"] == finished.loss == finished.history[-1].test_loss
+    assert finished.images_per_second == pytest.approx(4 * 8 / finished.seconds)
     assert run["settings"]["recipe"] == tiny_recipe().to_dict()
     assert run["result"]["n_images"] == finished.n_images == 7
     assert list((finished.workdir / "tensorboard").glob("events*"))
@@ -123,12 +130,121 @@ def test_a_signal_finishes_the_step_and_a_resumed_run_ends_as_an_uninterrupted_o
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def _exploding(*, steps):
+    """Half the run as it should be, then a rate at which no weight stays finite."""
+    tiny = tiny_recipe(steps=steps, checkpoint_every_steps=1)
+    schedule = Schedule(
+        unit="steps",
+        length=steps,
+        kind="constant",
+        learning_rate=1e30,
+        warmup=steps // 2,
+        warmup_kind="constant",
+        warmup_learning_rate=1e-3,
+    )
+    return replace(tiny, schedule=schedule)
+
+
 def test_a_loss_that_is_not_finite_stops_and_names_step_and_checkpoint(tmp_path):
+    with pytest.raises(NotFinite) as raised:
+        fit(_exploding(steps=6), data=tiny_source(), workdir=tmp_path)
+    last = max((tmp_path / "checkpoints").iterdir())
+    assert last.name in ("step_00000003", "step_00000004")  # the weights of step 4 may be large, but finite
+    step = int(last.name[5:]) + 1
+    assert re.search(rf"the loss of step {step} is not finite|not finite after step {step}\.", str(raised.value))
+    assert f"The last good checkpoint is {last}." in str(raised.value)
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "failed"
+
+
+def test_a_loss_that_is_not_finite_from_the_first_says_that_there_is_no_checkpoint(tmp_path):
     tiny = tiny_recipe(steps=6)
     recipe = replace(tiny, schedule=replace(tiny.schedule, learning_rate=1e30, warmup=0))
     with pytest.raises(NotFinite, match=r"(the loss of step \d|not finite after step \d).*no good checkpoint"):
         fit(recipe, data=tiny_source(), workdir=tmp_path)
-    assert json.loads((tmp_path / "run.json").read_text())["state"] == "failed"
+
+
+def test_the_best_model_of_a_run_comes_back(tmp_path):
+    tiny = _exploding(steps=8)
+    schedule = replace(tiny.schedule, learning_rate=1.0)
+    recipe = replace(tiny, schedule=schedule, watch=replace(tiny.watch, evaluate_every=1, best_by="loss"))
+    result = fit(recipe, data=tiny_source(), workdir=tmp_path)
+    best = min(result.history, key=lambda row: row.test_loss)
+    assert best.test_loss < result.loss
+    for path in (tmp_path, _unfinished(tmp_path, tmp_path.with_name("copy"))):
+        assert _cross_entropy(load_model(path, checkpoint="best")) == pytest.approx(best.test_loss, rel=1e-4)
+        assert _cross_entropy(load_model(path)) > best.test_loss
+    with pytest.raises(ValueError, match=r"only a workdir has checkpoints to choose from. Received: .*model.keras"):
+        load_model(tmp_path / "model.keras", checkpoint="best")
+    with pytest.raises(ValueError, match=r"Received: checkpoint='newest'"):
+        load_model(tmp_path, checkpoint="newest")
+
+
+def _cross_entropy(model):
+    test = tiny_source().test
+    images = kres.preprocess(model)(np.stack([test.read(i) for i in range(len(test))]))
+    answers = model.predict(images, verbose=0)
+    return float(np.mean(-np.log(np.maximum(answers[np.arange(len(test)), test.labels], 1e-30))))
+
+
+def test_an_overflow_of_float16_spoils_no_gradient_norm(tmp_path):
+    tiny = tiny_recipe(steps=6, log_every_steps=3, checkpoint_every_steps=6)
+    recipe = replace(tiny, network=replace(tiny.network, dtype="mixed_float16", depths=(1, 1, 1)))
+    scale = 2.0**40
+
+    class Scaled(loop_module.State):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.optimizer.dynamic_scale.assign(scale)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop_module, "State", Scaled)
+        fit(recipe, data=tiny_source(), workdir=tmp_path / "all")
+    assert read_gradient_norms(tmp_path / "all") == []
+    scale = 2.0**15
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop_module, "State", Scaled)
+        fit(recipe, data=tiny_source(), workdir=tmp_path / "none")
+    rows = read_gradient_norms(tmp_path / "none")
+    assert [row["step"] for row in rows] == [3, 6]
+    assert np.isfinite([list(row.values()) for row in rows]).all()
+
+
+def test_an_image_that_breaks_during_a_run_is_named(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(10):
+            keras.utils.save_img(
+                tmp_path / "images" / name / f"{i}.png", rng.integers(0, 256, (11, 9, 3), dtype=np.uint8)
+            )
+    source = data.load(tmp_path / "images")
+    for split in (source.train, source.test):
+        victim = tmp_path / "images" / split.names[2]
+        whole = victim.read_bytes()
+        victim.write_bytes(whole[:60])
+        with pytest.raises(UnreadableImage, match=rf"cannot be now: {split.names[2]}\. Restore them"):
+            fit(tiny_recipe(steps=4), data=source, workdir=tmp_path / split.names[2].replace("/", "-"))
+        victim.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("norm", "batch_size", "message"),
+    [
+        ("sync_batch", 8, r"use accumulate=1, norm='batch' or one replica. Received: norm='sync_batch', accumulate=2"),
+        ("batch", 6, r"3 images on 2, must divide by accumulate. Received: batch_size=6, accumulate=2"),
+    ],
+)
+def test_parts_of_a_batch_that_cannot_be_are_refused_early(norm, batch_size, message):
+    tiny = tiny_recipe()
+    recipe = replace(
+        tiny,
+        batch_size=batch_size,
+        network=replace(tiny.network, norm=norm),
+        optimizer=replace(tiny.optimizer, accumulate=2),
+    )
+    require_parts(recipe, replicas=1)
+    with pytest.raises(ValueError, match=message):
+        require_parts(recipe, replicas=2)
 
 
 def test_a_folder_trains_and_its_corrupt_images_are_counted(tmp_path):

@@ -84,7 +84,8 @@ def test_sums_count_the_steps_before_the_first_bad_one():
             model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
         train_step(tf.constant(x), tf.constant(y))
     found = sums.read(tf.distribute.get_strategy())
-    assert np.isnan(found.loss) and found.finite_steps == 3
+    assert np.isnan(found.loss) and found.finite_steps == found.finite_gradients == 3
+    assert np.isfinite(found.gradient_squares).all()  # of the good steps
     again = sums.read(tf.distribute.get_strategy())
     assert (again.loss, again.correct, again.finite_steps, again.gradient_squares.tolist()) == (0.0, 0, 0, [0.0, 0.0])
 

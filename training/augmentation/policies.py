@@ -99,8 +99,7 @@ IMAGENET_PAIRS = (
 def randaugment(image: tf.Tensor, numbers: Numbers, augmentation: Augmentation) -> tf.Tensor:
     """`policy_operations` random operations at one magnitude, each with its own noise and chance.
 
-    Ranges go on linearly beyond a magnitude of 10, where noise does not lead (tensorflow/models, official/vision/ops/
-    augment.py).
+    Ranges go on beyond a magnitude of 10, where noise does not lead (tensorflow/models, vision/ops/augment.py).
     """
     count = augmentation.policy_operations
     kinds, signs, chances = tf.unstack(numbers.uniform(Stream.POLICY, 3, count))

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,8 @@ from kres.training.data.progress import progress
 from kres.training.data.source import Source, Split, subset
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CORRUPT_POLICIES = ("fail", "skip")
 AT_ONCE = 64
@@ -103,6 +106,20 @@ def corrupt_named(split: Split, indices: Callable[[], Iterable[int]] | None = No
             f"{len(corrupt)} image(s) could be read before this run and cannot be now: {names}. Restore them and go "
             f"on from the last checkpoint. ({reason})"
         ) from error
+
+
+def naming_corrupt(
+    batches: Iterable[T], split: Split, indices: Callable[[], Iterable[int]] | None = None
+) -> Iterator[T]:
+    """The `batches` of a tf.data pipeline over `split`, whose errors name the images as `corrupt_named` does."""
+    iterator = iter(batches)
+    while True:
+        with corrupt_named(split, indices):
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+        yield batch
 
 
 def _listed(names: Iterable[str]) -> str:

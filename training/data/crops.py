@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kres.preprocessing import Preprocess
 from kres.training.augmentation import Numbers, Stream, boxes
-from kres.training.data.source import EXACT_DCT, Split, decode, is_jpeg
+from kres.training.data.source import EXACT_DCT, Split, is_jpeg
 from kres.training.settings import Augmentation
 
 BoxOf = Callable[[tf.Tensor], tf.Tensor]
@@ -26,7 +26,8 @@ def read_square(
         image = preprocess.image_to_square(split.read(index))
         return random_shift(image, numbers.uniform(Stream.CROP, 2), padding=augmentation.padding_px)
     if split.encoded is None:
-        region = _cut(split.read(index), box_of)
+        image = split.read(index)
+        region = _cut(image, box_of(tf.shape(image)[:2]), size)
     else:
         region = decode_region(split.encoded(index), box_of, size=size)
     return RESIZES[preprocess.interpolation](region, size)
@@ -69,55 +70,63 @@ def random_shift(image: tf.Tensor, numbers: tf.Tensor, *, padding: int) -> tf.Te
 def decode_region(encoded: tf.Tensor, box_of: BoxOf, *, size: int) -> tf.Tensor:
     """The pixels (h, w, 3) uint8 of a random box of an image file's bytes ().
 
-    Of a JPEG no more is decoded than the box needs, and that at a half, a quarter or an eighth of its resolution where
-    the box still has `size` pixels on each side then.
+    A box of twice `size` pixels and more on each side is reduced, so that a resize to `size` meets no more than it
+    can tell apart. Of a JPEG no more is decoded than the box needs, and that at a half, a quarter or an eighth of its
+    resolution where the box still has `size` pixels on each side then.
     """
-    region = tf.cond(
-        is_jpeg(encoded),
-        lambda: _decode_jpeg_region(encoded, box_of, size=size),
-        lambda: _cut(decode(encoded), box_of),
-    )
-    return tf.ensure_shape(region, (None, None, 3))
+    jpeg = is_jpeg(encoded)
 
+    def header() -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.io.extract_jpeg_shape(encoded)[:2], tf.zeros((0, 0, 3), tf.uint8)
 
-def _decode_jpeg_region(encoded: tf.Tensor, box_of: BoxOf, *, size: int) -> tf.Tensor:
-    box = box_of(tf.io.extract_jpeg_shape(encoded)[:2])
+    def whole() -> tuple[tf.Tensor, tf.Tensor]:
+        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        return tf.shape(image)[:2], image
+
+    sides, image = tf.cond(jpeg, header, whole)
+    box = box_of(sides)
     spare = tf.reduce_min(box[2:]) // size
     reduction = tf.reduce_sum(tf.cast(spare >= RATIOS[1:], tf.int32))
 
     def decoded(ratio: int) -> Callable[[], tf.Tensor]:
         return lambda: tf.raw_ops.DecodeAndCropJpeg(
-            contents=encoded,
-            crop_window=box // ratio,
-            channels=3,
-            ratio=ratio,
-            dct_method=EXACT_DCT,
+            contents=encoded, crop_window=box // ratio, channels=3, ratio=ratio, dct_method=EXACT_DCT
         )
 
-    return tf.switch_case(reduction, [decoded(ratio) for ratio in RATIOS])
+    *scaled, smallest = map(decoded, RATIOS)
+    ways = [*scaled, lambda: _reduced(smallest(), size), lambda: _cut(image, box, size)]
+    region = tf.switch_case(tf.where(jpeg, reduction, len(RATIOS)), ways)
+    return tf.ensure_shape(region, (None, None, 3))
 
 
-def _cut(image: tf.Tensor, box_of: BoxOf) -> tf.Tensor:
-    box = box_of(tf.shape(image)[:2])
-    return tf.slice(image, tf.concat([box[:2], [0]], axis=0), tf.concat([box[2:], [3]], axis=0))
+def _cut(image: tf.Tensor, box: tf.Tensor, size: int) -> tf.Tensor:
+    return _reduced(tf.slice(image, tf.concat([box[:2], [0]], axis=0), tf.concat([box[2:], [3]], axis=0)), size)
+
+
+def _reduced(image: tf.Tensor, size: int) -> tf.Tensor:
+    """`image` with blocks of its pixels averaged, as large ones as leave `size` pixels on each side."""
+    sides = tf.shape(image)[:2]
+    block = tf.maximum(tf.reduce_min(sides) // size, 1)
+    reduced = tf.cond(block > 1, lambda: _rounded(tf.image.resize(image, sides // block, method="area")), lambda: image)
+    return tf.ensure_shape(reduced, (None, None, 3))
+
+
+def _rounded(pixels: tf.Tensor) -> tf.Tensor:
+    return tf.cast(pixels + 0.5, tf.uint8)
 
 
 def _bilinear(image: tf.Tensor, size: int) -> tf.Tensor:
-    # The only kernel that reads and writes bytes; its weights are multiples of 2 ** -11.
-    resized, _, _ = tf.raw_ops.QuantizedResizeBilinear(
-        images=tf.bitcast(image, tf.quint8)[None], size=(size, size), min=0.0, max=255.0, half_pixel_centers=True
-    )
-    return tf.bitcast(resized[0], tf.uint8)
+    # It stays within the grey levels by itself, so nothing has to be cut off.
+    return _rounded(tf.image.resize(image, (size, size), method="bilinear"))
 
 
 def _bicubic(image: tf.Tensor, size: int) -> tf.Tensor:
-    resized = tf.image.resize(image, (size, size), method="bicubic")
-    return tf.cast(tf.clip_by_value(resized + 0.5, 0.0, 255.0), tf.uint8)
+    return _rounded(tf.clip_by_value(tf.image.resize(image, (size, size), method="bicubic"), 0.0, 255.0))
 
 
 def _nearest(image: tf.Tensor, size: int) -> tf.Tensor:
     return tf.image.resize(image, (size, size), method="nearest")
 
 
-# Not antialiased: a JPEG's box is less than twice as large as the square by then.
+# Not antialiased: by then the box's shorter side is less than twice as long as the square's.
 RESIZES = {"bilinear": _bilinear, "bicubic": _bicubic, "nearest": _nearest}

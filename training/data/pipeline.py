@@ -51,7 +51,7 @@ def training_batches(
 
     @tf.autograph.experimental.do_not_convert
     def example(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        step, place = number // local, first_replica * part + number % local
+        step, place = steps.start + number // local * steps.step, first_replica * part + number % local
         index = shuffled(step * different + place % different, len(split), seed=seed)
         numbers = Numbers(seed, step * batch_size + place)
         image = read_square(split, index, numbers, preprocess=preprocess, augmentation=augmentation)
@@ -60,7 +60,7 @@ def training_batches(
         draws = batch_numbers(numbers, Numbers(seed, step), augmentation=augmentation, size=size_px)
         return image, _label(split, index), draws
 
-    places = tf.data.Dataset.range(steps.start * local, steps.stop * local)
+    places = tf.data.Dataset.range(len(steps) * local)
     batches = places.map(example, num_parallel_calls=tf.data.AUTOTUNE).batch(part, drop_remainder=True)
     return _unsharded(batches.prefetch(2 * local_replicas))
 
@@ -81,6 +81,13 @@ def shuffled(position: tf.Tensor, count: int, *, seed: int) -> tf.Tensor:
     epoch, place = position // count, position % count
     key = tf.stack([tf.constant(seed, tf.int64), epoch])
     return tf.random.experimental.index_shuffle(place, key, tf.constant(count - 1, tf.int64))
+
+
+def examples_of_step(source: Source, step: int, *, batch_size: int, repeats: int, seed: int) -> np.ndarray:
+    """The different images (m,) of the training split that `training_batches` reads for a step."""
+    different = batch_size // repeats
+    places = tf.range(step * different, (step + 1) * different, dtype=tf.int64)
+    return np.array([shuffled(place, len(source.train), seed=seed) for place in places])
 
 
 def evaluation_images(

@@ -9,6 +9,8 @@ from types import FrameType
 
 import tensorflow as tf
 
+from kres.training.distribution.meeting import listen
+
 logger = logging.getLogger(__name__)
 
 VARIABLE = "KRES_DATA_SERVICE"
@@ -61,15 +63,13 @@ def _computed_at(dataset: tf.data.Dataset, address: str) -> tf.data.Dataset:
 def serve(port: int, *, host: str = "127.0.0.1") -> None:
     """Be a data worker at `port`, which others reach as `host`, until a signal ends the process.
 
-    Raises ValueError when the port cannot be had.
+    Raises ValueError when the port is in use.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
+    listen(port).close()  # the server would share the port with another process
     service = tf.data.experimental.service
-    try:
-        dispatcher = service.DispatchServer(service.DispatcherConfig(port=port))
-    except tf.errors.OpError as error:
-        raise ValueError(f"a data worker cannot listen here: {error.message}. Received: port={port}") from error
+    dispatcher = service.DispatchServer(service.DispatcherConfig(port=port))
     address = dispatcher.target.split("://")[1]
     worker = service.WorkerServer(service.WorkerConfig(dispatcher_address=address, worker_address=f"{host}:%port%"))
     logger.info("data worker at %s:%d", host, port)
@@ -83,6 +83,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     os._exit(0)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve as the process's arguments say: a port and, unless it is this machine alone, the name of the host."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     serve(int(sys.argv[1]), host=sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -67,7 +67,7 @@ def measure_speed(
         "reading": lambda part: _mapped(source, _touched, part, batch_size),
         "decoding": lambda part: _mapped(source, _decoded, part, batch_size),
         "crop": lambda part: _training(source, images, crop_alone, part, batch_size),
-        "training": lambda part: _training(source, images, augmentation, part, batch_size),
+        "training": lambda part: _training(source, images, replace(augmentation, repeats=1), part, batch_size),
         "evaluation": lambda part: _evaluation(source, images, part, batch_size),
     }
     if source.train.encoded is None:

@@ -1,8 +1,8 @@
 """Where a run computes: its strategy, its place among the workers, and what the workers owe one another."""
 
 from kres.training.distribution.cluster import Cluster, find_cluster
+from kres.training.distribution.meeting import WorkerLost
 from kres.training.distribution.peers import (
-    WorkerLost,
     any_worker,
     explain,
     gather_text,

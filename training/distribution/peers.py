@@ -1,14 +1,17 @@
 """What the workers of a run owe one another: the same settings, a common end, and word of who is lost."""
 
+import functools
 import json
 import re
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from kres.training.distribution.meeting import WorkerLost
 from kres.training.distribution.strategies import place
 
 # What a step raises when another worker is gone, depending on where it notices.
@@ -27,10 +30,6 @@ HEARTBEAT = "CoordinationService/Heartbeat"  # which goes to the chief
 COLLECTIVE = re.compile(r"[Cc]ollective|coordination service|CoordinationService")
 
 
-class WorkerLost(RuntimeError):
-    """Another worker of the run is gone; the message names it and says how the run goes on."""
-
-
 @contextmanager
 def lost_workers_told(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Raise WorkerLost in place of the TensorFlow error by which a lost worker ends this one's step."""
@@ -40,6 +39,8 @@ def lost_workers_told(strategy: tf.distribute.Strategy) -> Iterator[None]:
         message = explain(error, strategy)
         if message is None:
             raise
+        # What the broken step holds goes now: its threads would complain below the message, as the process ends.
+        traceback.clear_frames(error.__traceback__)
         raise WorkerLost(message) from error
 
 
@@ -106,15 +107,21 @@ def leave_together(strategy: tf.distribute.Strategy) -> None:
         _gather(np.zeros(1, np.int32), strategy)
 
 
+@functools.cache
+def _gathering(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], Any]:
+    """The graph of `_gather`, of which a strategy needs one."""
+
+    def of_replica(values: tf.Tensor) -> tf.Tensor:
+        # The copy is on the replica's device, where the argument of the graph is on none.
+        return tf.distribute.get_replica_context().all_gather(tf.identity(values), axis=0)
+
+    return tf.function(lambda values: strategy.run(of_replica, args=(values,)), reduce_retracing=True)
+
+
 def _gather(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
     """The `values` (k, ...) of each worker, one under the other: (workers * k, ...)."""
-
-    @tf.function
-    def gathered() -> Any:
-        return strategy.run(lambda: tf.distribute.get_replica_context().all_gather(tf.constant(values), axis=0))
-
     with lost_workers_told(strategy):
-        everyones = strategy.experimental_local_results(gathered())[0].numpy()
+        everyones = strategy.experimental_local_results(_gathering(strategy)(tf.constant(values)))[0].numpy()
     here = place(strategy)
     # Each replica of a worker gave the same.
     return everyones.reshape(here.replicas, *values.shape)[:: here.local_replicas].reshape(-1, *values.shape[1:])

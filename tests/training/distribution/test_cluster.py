@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -14,7 +15,7 @@ from kres.training.distribution.cluster import (
     split_address,
 )
 
-TWO = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
+TWO: dict[str, Any] = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
 STEP = {
     "SLURM_STEP_NODELIST": "n[9-10]",
     "SLURM_STEP_TASKS_PER_NODE": "2(x2)",

@@ -5,7 +5,7 @@ import pytest
 
 from kres.cli.launch import free_ports
 from kres.training.distribution.cluster import Cluster
-from kres.training.distribution.meeting import meet
+from kres.training.distribution.meeting import WorkerLost, meet
 
 
 def clusters(count):
@@ -35,7 +35,7 @@ def test_workers_that_come_at_different_times_meet():
 
 def test_who_does_not_come_is_named():
     cluster = clusters(3)[1]
-    with pytest.raises(TimeoutError, match=rf"worker 0 \({cluster.workers[0]}\) and worker 2 .* did not start"):
+    with pytest.raises(WorkerLost, match=rf"worker 0 \({cluster.workers[0]}\) and worker 2 .* did not start"):
         meet(cluster, patience_seconds=0.3)
 
 
@@ -44,6 +44,6 @@ def test_a_port_in_use_is_refused():
     port = int(cluster.address.split(":")[1])
     with (
         socket.create_server(("", port)),
-        pytest.raises(ValueError, match=rf"port {port}: Address already in use.*Received: address='{cluster.address}'"),
+        pytest.raises(ValueError, match=f"Address already in use. Received: port={port}"),
     ):
         meet(cluster, patience_seconds=0.3)

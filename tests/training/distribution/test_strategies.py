@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from kres.training.distribution import STRATEGIES, choose, require_divisible
+from kres.training.distribution import STRATEGIES, Place, choose, place, require_divisible
 
 
 def test_one_device_is_the_default():
@@ -14,6 +14,9 @@ def test_one_device_is_the_default():
     ("name", "devices", "message"),
     [
         ("gpu", None, "one of auto, one, mirrored, multi_worker, tpu. Received: strategy='gpu'"),
+        ("multi_worker", None, "kres launch or srun.*Received: neither"),
+        ("tpu", None, "finds no TPU.*Received: strategy='tpu'"),
+        ("tpu", 8, "all cores of its TPU. Received: devices=8"),
         ("one", 2, "computes on 1 device.*Received: devices=2"),
         ("mirrored", 0, "above 0. Received: devices=0"),
     ],
@@ -21,6 +24,14 @@ def test_one_device_is_the_default():
 def test_what_is_not_there_is_refused(name, devices, message):
     with pytest.raises(ValueError, match=message):
         choose(name, devices=devices)
+
+
+def test_alone_a_process_is_the_chief_and_has_all_replicas():
+    here = place(choose("auto"))
+    assert here == Place(worker=0, workers=1, replicas=1, local_replicas=1)
+    assert here.is_chief and here.first_replica == 0
+    third = Place(worker=2, workers=4, replicas=8, local_replicas=2)
+    assert not third.is_chief and third.first_replica == 4
 
 
 def test_more_devices_than_tensorflow_started_with_are_refused():

@@ -1,0 +1,75 @@
+"""Twenty steps of the CIFAR recipe, loss for loss what stock Keras layers and `fit` make of the same batches."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+import kres
+from benchmarks.steps import with_stock_layers
+from kres.training import fit, load_model, recipe
+from kres.training.data import load
+from kres.training.data.pipeline import training_batches
+from kres.training.models import training_model
+
+STEPS, BATCH = 20, 16
+# A tenth of the recipe's rate: from about 0.05 on, a rounding that puts a ReLU on its other side grows beyond 1e-5.
+RATE = 0.01
+
+
+def cifar_recipe():
+    chosen = recipe("cifar_resnet20")
+    return replace(
+        chosen,
+        batch_size=BATCH,
+        # A hundred times the recipe's, so that twenty steps show it.
+        optimizer=replace(chosen.optimizer, weight_decay=0.01),
+        schedule=replace(chosen.schedule, kind="constant", length=STEPS, decay_at=(), learning_rate=RATE),
+        watch=replace(chosen.watch, log_every_steps=1, evaluate_every=STEPS),
+    )
+
+
+class Losses(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(logs["cross_entropy"])
+
+
+def with_decay(model, decay):
+    """L2 as Keras has it: half of it times the square joins the loss, so the whole times the weight the gradient."""
+    for layer in model.layers:
+        if getattr(layer, "kernel", None) is not None:
+            layer.kernel_regularizer = keras.regularizers.L2(decay / 2)
+            layer.kernel.regularizer = layer.kernel_regularizer
+    return model
+
+
+@pytest.mark.slow
+def test_twenty_steps_equal_stock_layers_under_stock_fit(tmp_path):
+    chosen, source = cifar_recipe(), load("digits")
+    result = fit(chosen, data=source, workdir=tmp_path / "run")
+
+    keras.utils.set_random_seed(0)
+    model = training_model(chosen, classes=10)
+    images = training_batches(
+        source, chosen.images, chosen.augmentation, size_px=32, batch_size=BATCH, steps=range(STEPS), seed=0
+    )
+    preprocess = kres.preprocess(model)
+    stock = with_decay(with_stock_layers(model), chosen.optimizer.weight_decay)
+    cross_entropy = keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="cross_entropy")
+    stock.compile(
+        keras.optimizers.SGD(RATE, momentum=chosen.optimizer.momentum),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[cross_entropy],
+    )
+    losses = Losses()
+    batches = images.map(lambda pixels, labels, numbers: (preprocess(pixels), labels))
+    # An epoch a step, so that its loss is the batch's own.
+    stock.fit(batches, epochs=STEPS, steps_per_epoch=1, shuffle=False, verbose=0, callbacks=[losses])
+    np.testing.assert_allclose([row.loss for row in result.history], losses.seen, rtol=1e-5)
+    for found, expected in zip(load_model(result.workdir).get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

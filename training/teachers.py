@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 Teacher = Callable[[tf.Tensor], tf.Tensor]
 APPLICATIONS = "keras.applications."
+IMAGENET_CLASSES = 1000
 
 
 def make_teacher(network: Network | None, *, classes: int, untrained: bool = False) -> Teacher | None:
@@ -35,9 +36,9 @@ def make_teacher(network: Network | None, *, classes: int, untrained: bool = Fal
     if network.weights is None:
         logger.warning("the teacher, %s, is untrained: this run shows that it works, and teaches nothing", network.row)
     # With weights it has the classes of those: asked for others, `build` would leave the head untrained.
-    own = {"classes": classes} if network.weights is None else {}
+    asked = classes if network.weights is None else None
     application = network.row.startswith(APPLICATIONS)
-    model, preprocess = _application(network, own) if application else _row(network, own)
+    model, preprocess = _application(network, asked) if application else _row(network, asked)
     if model.output_shape[-1] != classes:
         raise ValueError(
             f"a teacher must know the {classes} classes of the data. Received: {network.row} with weights "
@@ -55,24 +56,24 @@ def make_teacher(network: Network | None, *, classes: int, untrained: bool = Fal
     return teach
 
 
-def _row(network: Network, classes: dict[str, int]) -> tuple[keras.Model, Teacher]:
+def _row(network: Network, classes: int | None) -> tuple[keras.Model, Teacher]:
     model = kres.build(
         network_spec(network),
         weights=network.weights,
         input_shape=(None, None, 3),
         classifier_activation=None,
         dtype=network.dtype,
-        **classes,
+        classes=classes,
     )
     return model, model.preprocess
 
 
-def _application(network: Network, classes: dict[str, int]) -> tuple[keras.Model, Teacher]:
+def _application(network: Network, classes: int | None) -> tuple[keras.Model, Teacher]:
     if network.dtype != "float32":
         raise ValueError(f"a teacher of keras.applications computes in float32. Received: dtype={network.dtype!r}")
     names = {name.lower(): name for name in dir(keras.applications) if name[0].isupper()}
     name = look_up(names, network.row.removeprefix(APPLICATIONS).lower(), what="network in keras.applications")
     constructor = getattr(keras.applications, name)
-    model = constructor(weights=network.weights, classifier_activation=None, **classes)
+    model = constructor(weights=network.weights, classes=classes or IMAGENET_CLASSES, classifier_activation=None)
     # Each of Keras's networks has it in its module.
     return model, sys.modules[constructor.__module__].preprocess_input

@@ -103,10 +103,7 @@ def _closing(result: "Result", *, kept: bool) -> str:
     if not kept:
         return ended
     where = shlex.quote(str(result.workdir))
-    return (
-        f"{ended}: {result.model_path}\nNext: kres predict {where} photo.jpg, kres export {where} --format int8, "
-        f"kres eval {where}"
-    )
+    return f"{ended}: {result.model_path}\nNext: kres predict {where} photo.jpg, or kres export {where} --format int8"
 
 
 def _chosen(

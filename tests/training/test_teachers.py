@@ -62,6 +62,13 @@ def test_a_teacher_neither_trains_nor_gives_a_gradient(row):
     assert tape.gradient(answers, pixels) is None
 
 
+@pytest.mark.parametrize("row", ["cifar_resnet20", "keras.applications.mobilenet"])
+def test_an_untrained_teacher_has_the_classes_of_the_data_and_says_what_it_is(row, caplog):
+    teach = make_teacher(Network(row=row), classes=7, untrained=True)
+    assert teach(tf.constant(_pixels(32))).shape == (2, 7)
+    assert f"the teacher, {row}, is untrained" in caplog.text
+
+
 def test_no_network_is_no_teacher():
     assert make_teacher(None, classes=7) is None
 

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def _kill_while_it_writes(workdir: Path, dice: random.Random) -> None:
     while True:
         aside = workdir / "checkpoints" / f".step_{step:08d}.writing"
         wait_for(aside.exists, process, every=0.0005)
+        time.sleep(dice.uniform(0, 0.008))  # with some of it written, or all
         process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         if aside.exists():  # nothing of it moves now

@@ -64,7 +64,9 @@ def train(
     checkpoint and end with 130 and 143; --resume goes on from there.
     """
     from kres.training import fit
+    from kres.training.distribution import find_cluster
 
+    cluster = find_cluster()
     if recipe is None and data is None and not smoke:
         raise ValueError(
             "what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither"
@@ -88,6 +90,8 @@ def train(
             on_corrupt=on_corrupt,
             deterministic=deterministic,
         )
+    if cluster is not None and cluster.index > 0:
+        return  # worker 0 speaks for all
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
     else:
@@ -159,11 +163,10 @@ def _place(workdir: Path | None, recipe: "Recipe", data: str, *, temporary: bool
 
 @contextmanager
 def ends_with_its_exit_code(advice: str) -> Iterator[None]:
-    """End the command as a run that stops within says: 130 or 143 after a signal, else 1.
+    """End the command as a run that stops within says.
 
-    That is when its loss is not finite or another worker is gone.
-
-    `advice` tells how a stopped run goes on.
+    That is with 130 or 143 after a signal, 138 when another worker is gone (which tells a cluster to start again), 1
+    when its loss is not finite. `advice` tells how a stopped run goes on.
     """
     from kres.training import Interrupted, NotFinite
     from kres.training.distribution import WorkerLost
@@ -173,6 +176,9 @@ def ends_with_its_exit_code(advice: str) -> Iterator[None]:
     except Interrupted as interrupted:
         logger.warning("%s %s", interrupted, advice)
         raise typer.Exit(interrupted.exit_code) from interrupted
-    except (NotFinite, WorkerLost) as error:
+    except WorkerLost as lost:
+        logger.error("%s", lost)
+        raise typer.Exit(lost.exit_code) from lost
+    except NotFinite as error:
         logger.error("%s", error)
         raise typer.Exit(1) from error

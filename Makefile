@@ -4,7 +4,7 @@ VENV ?= .venv
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
-BENCHMARKS := $(filter-out __init__ harness steps input_pipelines input_rivals input_torchvision,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(basename $(notdir $(shell grep -l '^def main' benchmarks/*.py)))
 STAMP := $(VENV)/.kres-installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -83,7 +83,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     return options
 
 
-def in_turns(contestants: dict[str, Callable[[], Sequence[float]]], rounds: int) -> dict[str, list[float]]:
+def in_turns(contestants: Mapping[str, Callable[[], Sequence[float]]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each contestant; they run one after the other `rounds` times, and who starts alternates."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(rounds):

@@ -85,7 +85,9 @@ class Loop:
         with closing(RunLog(self.workdir, step=self.step, chief=chief)) as self._log, display as self._display:
             evaluation = None
             for phase in plan.phases:
-                for train_step, batch in self._steps(phase):
+                for train_step, batch in self.steps(phase):
+                    if self.step == 0:
+                        self._log.images(0, self.strategy.experimental_local_results(batch[0])[0].numpy()[:SAMPLES])
                     train_step(*batch)
                     self.step += 1
                     evaluation = self._after_step(stop)
@@ -104,7 +106,7 @@ class Loop:
         with self.state.averaged():
             return with_softmax(self.state.model, self.recipe)
 
-    def _steps(self, phase: Phase) -> Iterator[tuple[Callable[..., None], Any]]:
+    def steps(self, phase: Phase) -> Iterator[tuple[Callable[..., None], Any]]:
         """The step function and the batch of each step of `phase` that is still to do."""
         if self.step >= phase.steps.stop:
             return
@@ -113,8 +115,6 @@ class Loop:
         self._input = Waited(self._feed.naming(batches, lambda: self.step))
         self._read_at, self._clock = self.step, time.monotonic()
         for batch in self._input:
-            if self.step == 0:
-                self._log.images(0, self.strategy.experimental_local_results(batch[0])[0].numpy()[:SAMPLES])
             yield train_step, batch
 
     def _after_step(self, stop: StopRequest) -> Evaluation | None:

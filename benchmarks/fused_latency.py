@@ -13,6 +13,12 @@ import keras
 
 import kres
 
+# One call on images in memory; `predict` makes a data set of them first.
+CALLS: dict[str, Callable[[Any, np.ndarray], Any]] = {
+    "predict_on_batch": lambda model, images: model.predict_on_batch(images),
+    "predict": lambda model, images: model.predict(images, verbose=0),
+}
+
 
 def caller(call: Callable[[], Any]) -> Callable[[], Sequence[float]]:
     """A function that gives back the seconds of one call; the first, which traces, is done here."""
@@ -20,15 +26,12 @@ def caller(call: Callable[[], Any]) -> Callable[[], Sequence[float]]:
     return lambda: [timed(call)]
 
 
-def compare(models: dict[str, Any], *, batch: int, size: int, rounds: int) -> list[Row]:
-    """The fused network against each other one, `batch` images a call.
-
-    By `predict_on_batch`: `predict` makes a data set of them first, which at a batch of 8 takes as long again.
-    """
+def compare(models: dict[str, Any], call: str, *, batch: int, size: int, rounds: int) -> list[Row]:
+    """The fused network against each other one, `batch` images a call."""
     images = np.random.default_rng(0).random((batch, size, size, 3), dtype="float32")
-    contestants = {who: caller(partial(model.predict_on_batch, images)) for who, model in models.items()}
+    contestants = {who: caller(partial(CALLS[call], model, images)) for who, model in models.items()}
     seconds = in_turns(contestants, rounds)
-    name = f"ResNet-50, batch {batch}, {size} px, fused against"
+    name = f"ResNet-50, batch {batch}, {size} px, {call}: fused against"
     return [
         Row(name=f"{name} {who}", kres=seconds["fused"], stock=seconds[who], target=1.0)
         for who in models
@@ -47,7 +50,8 @@ def main() -> None:
     }
     rows = []
     for batch in times:
-        rows += compare(models, batch=batch, size=size, rounds=options.rounds * times[batch])
+        for call in CALLS:
+            rows += compare(models, call, batch=batch, size=size, rounds=options.rounds * times[batch])
     report(rows, options)
 
 

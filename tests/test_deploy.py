@@ -1,6 +1,7 @@
 """What deploy/ holds works as far as that shows without a cluster."""
 
 import inspect
+import json
 import os
 import re
 import runpy
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import pytest
 import yaml  # type: ignore[import-untyped]
 
 import kres.training
@@ -30,17 +32,18 @@ step = {{
 tasks = [subprocess.Popen(words, env={{**os.environ, **step, "SLURM_PROCID": str(n)}}) for n in range(2)]
 sys.exit(max(task.wait() for task in tasks))
 """
-# A worker that goes no further than its place among the others.
+# What the installed script does, of the code that is tested.
 KRES = """#!{python}
 import sys
 sys.path.append({root!r})
-from kres.training.distribution import choose, gather_text, leave_together, place
-strategy = choose("auto")
-texts = gather_text("-".join(sys.argv[1:]), strategy)
-sys.stdout.write(" ".join([str(place(strategy).worker), *texts]) + chr(10))
-sys.stdout.flush()
-leave_together(strategy)
+import kres_command
+kres_command.main()
 """
+TINY = [
+    *("digits", "--recipe", "digits_resnet20", "--steps", "2", "--batch-size", "8"),
+    *("--set", "network.depths=1,1,1", "--set", "network.width=0.5"),
+    *("--set", "images.train_size_px=8", "--set", "images.test_size_px=8", "--set", "augmentation.padding_px=1"),
+]
 
 
 def program(path, text):
@@ -48,11 +51,12 @@ def program(path, text):
     path.chmod(0o755)
 
 
-def test_the_slurm_script_starts_workers_that_meet(tmp_path):
+@pytest.mark.slow
+def test_the_slurm_script_trains_with_a_worker_a_task(tmp_path):
     program(tmp_path / "srun", SRUN)
     program(tmp_path / "kres", KRES)
     done = subprocess.run(
-        ["bash", DEPLOY / "slurm.sh", "digits_resnet20", "--workdir", "run"],
+        ["bash", DEPLOY / "slurm.sh", *TINY, "--workdir", tmp_path / "run"],
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": "-1"},
         capture_output=True,
         text=True,
@@ -60,8 +64,9 @@ def test_the_slurm_script_starts_workers_that_meet(tmp_path):
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    words = "train-digits_resnet20---workdir-run---resume"
-    assert sorted(done.stdout.splitlines()) == [f"0 {words} {words}", f"1 {words} {words}"]
+    assert done.stderr.count("2 steps of 8 images on 2 device(s), from step 0") == 2
+    assert done.stdout.count("test images right after 2 steps") == 1  # the chief speaks for both
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["state"] == "finished"
 
 
 def test_the_slurm_script_passes_an_error_on(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import kres
 from kres.training import distribution
 from kres.training.cards import write_card
 from kres.training.data import Source, load
+from kres.training.locking import locked
 from kres.training.logs import LogRow, read_history
 from kres.training.loop import Loop
 from kres.training.plan import Plan, plan
@@ -92,8 +94,9 @@ def fit(
     first alone writes.
 
     Raises:
-        ValueError: an argument is not allowed, the data are bad, workers differ in what they were asked for, or
-            (WorkdirError) the workdir holds something else.
+        ValueError: an argument is not allowed, the data are bad, workers differ in what they were asked for or in what
+            they see of the workdir, TensorFlow has computed something before several workers could be set up, or
+            (WorkdirError) the workdir holds something else or another process trains there.
         Interrupted: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
         NotFinite: the loss or a weight became infinite or NaN.
         CheckpointError: a checkpoint could not be written or read.
@@ -114,9 +117,11 @@ def fit(
             planned.times_in_a_batch,
         )
     settings = {"recipe": chosen.to_dict(), "data": describe_data(source), "seed": _checked_seed(seed)}
-    with distribution.lost_workers_told(devices_strategy):
-        distribution.require_same({**settings, "resume": resume}, devices_strategy)
-        found = _opened(workdir, settings, resume=resume, strategy=devices_strategy)
+    with distribution.lost_workers_told(devices_strategy), ExitStack() as held:
+        distribution.require_same(
+            {**settings, "resume": resume}, devices_strategy, rule="all workers must be started with the same command"
+        )
+        found = _opened(workdir, settings, resume=resume, strategy=devices_strategy, held=held)
         if found and found["state"] == FINISHED:
             logger.info("the run in %s is finished", workdir)
             return _result(workdir, found["settings"], found["result"])
@@ -132,19 +137,30 @@ def fit(
 
 
 def _opened(
-    workdir: Path, settings: dict[str, Any], *, resume: bool, strategy: tf.distribute.Strategy
+    workdir: Path, settings: dict[str, Any], *, resume: bool, strategy: tf.distribute.Strategy, held: ExitStack
 ) -> dict[str, Any] | None:
-    """What the chief found in the workdir that it opened, or its WorkdirError, on every worker."""
+    """What the chief found in the workdir that it opened, or its WorkdirError, on every worker.
+
+    The chief keeps the workdir locked until `held` is closed.
+    """
     answer: dict[str, Any] = {}
     if distribution.place(strategy).is_chief:
         try:
-            answer = {"found": open_workdir(workdir, settings, resume=resume)}
+            answer = {"found": _claimed(workdir, settings, resume=resume, held=held)}
         except WorkdirError as error:
             answer = {"error": str(error)}
     answer = json.loads(distribution.gather_text(json.dumps(answer), strategy)[0])
     if "error" in answer:
         raise WorkdirError(answer["error"])
     return answer["found"]
+
+
+def _claimed(workdir: Path, settings: dict[str, Any], *, resume: bool, held: ExitStack) -> dict[str, Any] | None:
+    found = open_workdir(workdir, settings, resume=resume)
+    if found and found["state"] == FINISHED:
+        return found  # which is read alone, maybe from where nothing can be written
+    held.enter_context(locked(workdir))
+    return open_workdir(workdir, settings, resume=resume)  # another process may have let go of it a moment ago
 
 
 @dataclass(frozen=True)

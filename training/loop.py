@@ -14,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from kres.training.averaging import reestimate_norms
+from kres.training.checkpoints import identity
 from kres.training.data import Source
 from kres.training.display import Display
-from kres.training.distribution import any_worker, place
+from kres.training.distribution import Agreement, place, require_same
 from kres.training.evaluation import Evaluation, Evaluator
 from kres.training.feed import Feed
 from kres.training.gradient_norms import stages_of
@@ -32,8 +33,6 @@ from kres.training.timing import Waited
 
 logger = logging.getLogger(__name__)
 
-AGREE_EVERY_STEPS = 10
-"""How often several workers ask one another whether somebody was told to stop."""
 SAMPLES = 8
 """Training images that TensorBoard shows."""
 
@@ -59,12 +58,19 @@ class Loop:
             loss = plan.recipe.loss
             teacher = make_teacher(loss.teacher, classes=source.classes, untrained=loss.untrained_teacher)
             self.checkpoints = self.state.checkpoints(workdir, plan.recipe, chief=self.place.is_chief)
-            restored = self.checkpoints.restore() or {"step": 0, "seconds": 0.0}
+            found = self.checkpoints.restore()
+        restored = found or {"step": 0, "seconds": 0.0}
         self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
         self._feed = Feed(plan.recipe, source, seed=seed, strategy=strategy)
         self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)
         self._stages = stages_of(self.state.model.trainable_variables)
         self.best_score = self.checkpoints.best_score()
+        require_same(
+            {"step": restored["step"], "checkpoint": identity(found), "best_score": self.best_score},
+            strategy,
+            rule=f"the workdir must be shared by all workers, which found other checkpoints in {workdir}",
+        )
+        self._agreement = Agreement(strategy)
         self.step: int = restored["step"]
         self.seconds: float = restored["seconds"]
         """Time spent in training steps, over all processes that worked on the run."""
@@ -122,7 +128,7 @@ class Loop:
         evaluation = None
         evaluates = self._due(self.plan.evaluate_every_steps)
         saves = self._due(self.recipe.watch.checkpoint_every_steps)
-        stops = self._told_to_stop(stop)
+        stops = self._agreement.after_step(stop.received or 0, last=self.step == self.plan.steps)
         if evaluates or saves or stops or self._due(self.recipe.watch.log_every_steps) or self._phase_ends():
             row, norms = self._read_out()
             if evaluates:
@@ -159,13 +165,6 @@ class Loop:
 
     def _phase_ends(self) -> bool:
         return any(self.step == phase.steps.stop for phase in self.plan.phases)
-
-    def _told_to_stop(self, stop: StopRequest) -> int:
-        """The signal that this worker or, asked now and then, any of them received; 0 for none."""
-        received = stop.received or 0
-        if self.place.workers == 1:
-            return received
-        return any_worker(received, self.strategy) if self._due(AGREE_EVERY_STEPS) else 0
 
     def _read_out(self) -> tuple[LogRow, dict[str, float] | None]:
         """The row of the steps since the last one, and each stage's gradient norm: a root mean square over them.

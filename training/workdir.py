@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
 
     Raises WorkdirError when it holds other things, another run (with the differences), or (without `resume`) this run.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists() or (path.is_dir() and not any(_seen(path))):
         path.mkdir(parents=True, exist_ok=True)
         return None
     if not (path / RUN).is_file():
@@ -44,6 +44,11 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
     if not resume:
         raise WorkdirError(f"{path} holds this run already ({run['state']}). Resume it, or use another workdir.")
     return run
+
+
+def _seen(path: Path) -> Iterator[Path]:
+    """What is in a directory, but for hidden files: the lock, and what a process left that was killed as it wrote."""
+    return (child for child in path.iterdir() if not child.name.startswith("."))
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from kres.cli.supervision import GRACE_SECONDS, Command, launch
+from kres.cli.supervision import GRACE_SECONDS, Command, Ended, launch
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +21,13 @@ HOST = "127.0.0.1"
 KRES = (sys.executable, "-P", "-c", "import kres_command; kres_command.main()")
 DATA_WORKER = (sys.executable, "-P", "-c", "from kres.training.data.service import main; main()")
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
+LAUNCHED = "train"
 # Finished; refused with a message; asked to stop by SIGINT or SIGTERM.
 NOT_RESTARTED = (0, 2, 130, 143)
 
 
 def launch_(
-    words: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The kres command of each worker.")],
+    words: Annotated[list[str], typer.Argument(metavar="-- train ...", help="The kres train command of each worker.")],
     workers: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
     port: Annotated[int | None, typer.Option(help="Port of the first worker; the others have those after it.")] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="GPUs of a worker; else all are shared out.")] = None,
@@ -35,18 +36,19 @@ def launch_(
     restarts: Annotated[int, typer.Option(min=0, help="How often to go on with --resume when a worker dies.")] = 0,
     grace_seconds: Annotated[float, typer.Option(min=0, help="From a request to end to SIGKILL.")] = GRACE_SECONDS,
 ) -> None:
-    """Run a kres command as several workers that train together: kres launch --workers 2 -- train ...
+    """Run kres train as several workers that train together: kres launch --workers 2 -- train ...
 
     CPUs and GPUs are shared out among the workers. When one dies the others are stopped, and the exit code is that of
-    the first that failed. Ctrl-C and SIGTERM are passed on, so that the run is saved and ends with 130 or 143.
+    the first that failed. Ctrl-C and SIGTERM are passed on, so that the run is saved and ends with 130 or 143; with 137
+    where a worker had to be killed and the run is where its last checkpoint was.
     """
-    if restarts and words[0] != "train":
-        raise ValueError(f"restarts go on with --resume, which only train has. Received: command={words[0]!r}")
+    if words[0] != LAUNCHED:
+        raise ValueError(f"workers train together, by kres {LAUNCHED} and nothing else. Received: command={words[0]!r}")
     environments = [
         {**threads_of(workers), **gpus} for gpus in share_gpus(visible_gpus(), workers=workers, devices=devices)
     ]
 
-    def attempt(words: Sequence[str]) -> int:
+    def attempt(words: Sequence[str]) -> Ended:
         fixed = [0] * workers if port is None else [port + place for place in range(workers)]
         addresses = [f"{HOST}:{number}" for number in free_ports([*fixed, *[0] * data_workers])]
         cluster, services = addresses[:workers], addresses[workers:]
@@ -69,14 +71,14 @@ def launch_(
             grace_seconds=grace_seconds,
         )
 
-    code = attempt(words)
+    ended = attempt(words)
     for restart in range(restarts):
-        if code in NOT_RESTARTED:
+        if ended.asked or ended.code in NOT_RESTARTED:
             break
         logger.warning("restart %d of %d, from the last checkpoint", restart + 1, restarts)
-        code = attempt(words if "--resume" in words else [*words, "--resume"])
-    if code:
-        raise typer.Exit(code)
+        ended = attempt(words if "--resume" in words else [*words, "--resume"])
+    if ended.code:
+        raise typer.Exit(ended.code)
 
 
 def tf_config(cluster: Sequence[str], index: int) -> str:
@@ -122,12 +124,7 @@ def share_gpus(gpus: Sequence[str], *, workers: int, devices: int | None) -> lis
 
     Raises ValueError when they do not give each worker `devices`, or as many as the others.
     """
-    each = devices or len(gpus) // workers
-    if not gpus and not devices:
-        return [{}] * workers
-    if not each or each * workers > len(gpus) or (devices is None and len(gpus) % workers):
-        raise ValueError(
-            f"{len(gpus)} GPUs do not give {workers} workers {devices or 'an equal number'} each; with "
-            f"CUDA_VISIBLE_DEVICES=-1 they train on the CPU. Received: workers={workers}, devices={devices}"
-        )
-    return [{"CUDA_VISIBLE_DEVICES": ",".join(gpus[worker * each : (worker + 1) * each])} for worker in range(workers)]
+    from kres.training.distribution.gpus import share
+
+    shares = share(gpus, workers=workers, devices=devices)
+    return [{"CUDA_VISIBLE_DEVICES": ",".join(each)} if each else {} for each in shares]

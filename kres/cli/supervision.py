@@ -13,12 +13,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, NamedTuple
 
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 60.0
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+KILLED = 128 + signal.SIGKILL
 COLOURS = (36, 33, 32, 35, 34, 31)
 
 # Linux ends the command when this process is gone, however it went: prctl(PR_SET_PDEATHSIG) outlives the exec. Not by
@@ -43,21 +44,29 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+class Ended(NamedTuple):
+    """The exit `code` of several processes as one, and whether they were `asked` to end by SIGINT or SIGTERM."""
+
+    code: int
+    asked: bool
+
+
 def launch(
     workers: Sequence[Command],
     *,
     services: Sequence[Command] = (),
     log_dir: Path | None = None,
     grace_seconds: float = GRACE_SECONDS,
-) -> int:
+) -> Ended:
     """Run `workers` side by side, and `services` as long as they run; give 0 or the first failure's exit code.
 
     When a worker fails or a service ends, the others get SIGTERM, and SIGKILL after `grace_seconds`. SIGINT and SIGTERM
-    are passed on to the workers once (a second signal kills all), so that they may save and end with 130 and 143. A
-    process that a signal ended counts as 128 plus its number. Each line of theirs carries the tag, but for the first
-    worker's standard output, which is the run's result and passes as it is; on a terminal the first worker also keeps
-    its standard error, and so its progress bar, unless `log_dir` holds `NAME.log` of each. On Linux no process outlives
-    this one, even if that is killed. Call it from the main thread.
+    are passed on to the workers once (a second signal kills all), so that they may save and end with 130 and 143; the
+    code is 137 when one of them was killed all the same. A process that a signal ended counts as 128 plus its number.
+    Each line of theirs carries the tag, but for the first worker's standard output, which is the run's result and
+    passes as it is; on a terminal the first worker also keeps its standard error, and so its progress bar, unless
+    `log_dir` holds `NAME.log` of each. On Linux no process outlives this one, even if that is killed. Call it from the
+    main thread.
     """
     ends: queue.SimpleQueue[tuple[Child, int]] = queue.SimpleQueue()
     asked = Signals()
@@ -74,7 +83,7 @@ def launch(
         helpers, running = children[: len(services)], children[len(services) :]
         code = _until_ended(running, helpers, ends, asked, grace_seconds)
         _stop(helpers, grace_seconds)
-        return code
+        return Ended(code, asked=bool(asked.received))
 
 
 def _until_ended(
@@ -104,14 +113,15 @@ def _until_ended(
         left.discard(child)
         if child in helpers:
             ended = ended or 1  # a service has no good end before its workers'
+        if asked.received and ended == KILLED:
+            code = ended  # whatever others saved: it could not
         if ended and not code:
             code = ended
             if not asked.received:
                 logger.error("%s ended with %s; the others are stopped", child.command.name, _told(ended))
                 _signal(left, signal.SIGTERM)
                 deadline = time.monotonic() + grace_seconds
-    # A worker that had to be killed was asked to end all the same, and is not to be started again.
-    return 128 + asked.received[0] if asked.received and code == 128 + signal.SIGKILL else code
+    return code
 
 
 def _stop(children: list["Child"], grace_seconds: float) -> None:
@@ -221,7 +231,8 @@ def _copy(source: IO[bytes], target: IO[str], log: IO[bytes] | None, prefix: byt
     """Copy lines, each in one write, so that those of several threads do not mix."""
     with source:
         for line in source:
+            line = line.rstrip(b"\n") + b"\n"  # the last may lack its end, and the other stream's follow
             if log:
                 log.write(line)
-            target.write((prefix + line.rstrip(b"\n") + b"\n").decode(errors="replace"))
+            target.write((prefix + line).decode(errors="replace"))
             target.flush()

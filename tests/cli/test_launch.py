@@ -6,6 +6,7 @@ import pytest
 
 from kres.cli import launch as module
 from kres.cli.launch import free_ports, share_gpus, tf_config, threads_of
+from kres.cli.supervision import Ended
 from tests.cli.processes import finish, kres, start
 
 
@@ -45,12 +46,13 @@ def test_each_worker_knows_its_place():
 class Attempts(list):
     """Stands in for the processes: gives one exit code after another, and keeps what was to be run."""
 
-    def __init__(self, *codes):
+    def __init__(self, *codes, asked=False):
         self.codes = list(codes)
+        self.asked = asked
 
     def __call__(self, workers, **options):
         self.append((workers, options))
-        return self.codes.pop(0)
+        return Ended(self.codes.pop(0), asked=self.asked)
 
 
 def run(monkeypatch, attempts, *words, **options):
@@ -66,9 +68,9 @@ def test_restarts_go_on_from_the_last_checkpoint(monkeypatch):
     assert json.loads(first)["task"]["index"] == json.loads(second)["task"]["index"] == 1
 
 
-@pytest.mark.parametrize("code", [2, 130, 143])
-def test_what_was_refused_or_asked_to_stop_is_not_restarted(monkeypatch, code):
-    attempts = Attempts(code)
+@pytest.mark.parametrize(("code", "asked"), [(2, False), (130, False), (143, False), (137, True)])
+def test_what_was_refused_or_asked_to_stop_is_not_restarted(monkeypatch, code, asked):
+    attempts = Attempts(code, asked=asked)
     with pytest.raises(module.typer.Exit) as ended:
         run(monkeypatch, attempts, "train", "r", "--resume", restarts=3)
     assert ended.value.exit_code == code and len(attempts) == 1
@@ -83,22 +85,22 @@ def test_workers_are_told_where_the_data_workers_are(monkeypatch):
     assert workers[0].environment["KRES_DATA_SERVICE"] == workers[1].environment["KRES_DATA_SERVICE"]
 
 
-def test_only_train_can_be_restarted(monkeypatch):
-    with pytest.raises(ValueError, match="Received: command='list'"):
-        run(monkeypatch, Attempts(), "list", restarts=1)
+@pytest.mark.parametrize("command", ["degradation", "list", "--resume"])
+def test_only_train_can_be_launched(monkeypatch, command):
+    with pytest.raises(ValueError, match=f"by kres train and nothing else. Received: command='{command}'"):
+        run(monkeypatch, Attempts(), command)
 
 
 def test_two_workers_and_their_data_worker_run_a_command(tmp_path):
-    process = start(
-        "launch", "--workers", "2", "--data-workers", "1", "--log-dir", str(tmp_path), "--", "list", "resnet18"
-    )
+    words = ["--", "train", "--help"]  # which needs no TensorFlow
+    process = start("launch", "--workers", "2", "--data-workers", "1", "--log-dir", str(tmp_path), *words)
     out, _ = finish(process, 0)
     lines = out.splitlines()
-    assert [line for line in lines if "resnet18" in line and not line.startswith("[")]
-    assert [line for line in lines if "resnet18" in line and line.startswith("[1] ")]
+    firsts, seconds = ([line for line in lines if line.startswith("[1] ") == tagged] for tagged in (False, True))
+    assert "--recipe" in "".join(firsts) and seconds == [f"[1] {line}" for line in firsts]
     assert {path.name for path in tmp_path.iterdir()} == {"worker-0.log", "worker-1.log", "data-0.log"}
 
 
 def test_a_refusal_keeps_its_exit_code_and_its_words():
-    out, err = kres("launch", "--", "info", "resnet99", code=2)
-    assert "[0] error:" in err and "resnet99" in err and not out
+    out, err = kres("launch", "--", "train", "--steps", "many", code=2)
+    assert "[0] " in err and "'--steps'" in err and not out

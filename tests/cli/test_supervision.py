@@ -23,7 +23,7 @@ STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready
 
 def test_lines_carry_their_workers_tag_and_streams_stay_apart(tmp_path, capfd):
     code = "import os, sys; print('out', os.environ['ME']); print('err', file=sys.stderr); sys.stdout.write('end')"
-    assert launch([python(code, str(place), ME=f"m{place}") for place in range(2)], log_dir=tmp_path / "logs") == 0
+    assert launch([python(code, str(place), ME=f"m{place}") for place in range(2)], log_dir=tmp_path / "logs").code == 0
     out, err = capfd.readouterr()
     # The first worker's standard output is the result of the run, for scripts to read.
     assert sorted(out.splitlines()) == ["[1] end", "[1] out m1", "end", "out m0"]
@@ -36,21 +36,20 @@ def test_lines_carry_their_workers_tag_and_streams_stay_apart(tmp_path, capfd):
 def test_the_exit_code_is_that_of_the_first_that_failed(caplog):
     start = time.monotonic()
     later = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(9)); time.sleep(60)"
-    assert launch([python(later), python("import time; time.sleep(1); raise SystemExit(7)", "1")]) == 7
+    assert launch([python(later), python("import time; time.sleep(1); raise SystemExit(7)", "1")]).code == 7
     assert time.monotonic() - start < 30
     assert "worker-1 ended with exit code 7; the others are stopped" in caplog.text
 
 
 def test_a_killed_worker_counts_as_its_signal(caplog):
-    assert launch([python("import os; os.kill(os.getpid(), 9)"), python(SLEEPS, "1")]) == 128 + signal.SIGKILL
+    assert launch([python("import os; os.kill(os.getpid(), 9)"), python(SLEEPS, "1")]).code == 128 + signal.SIGKILL
     assert "worker-0 ended with SIGKILL" in caplog.text
 
 
 def test_who_does_not_end_is_killed_after_the_grace(caplog):
     start = time.monotonic()
-    assert (
-        launch([python("import time; time.sleep(1); raise SystemExit(3)"), python(STUBBORN, "1")], grace_seconds=1) == 3
-    )
+    ended = launch([python("import time; time.sleep(1); raise SystemExit(3)"), python(STUBBORN, "1")], grace_seconds=1)
+    assert ended == (3, False)
     assert time.monotonic() - start < 30
     assert "worker-1 did not end within 1 s and is killed" in caplog.text
 
@@ -62,12 +61,12 @@ def test_services_live_as_long_as_the_workers(capfd):
         "print('up', flush=True)\n"
         "time.sleep(60)"
     )
-    assert launch([python("import time; time.sleep(1)")], services=[python(service, "data 0")]) == 0
+    assert launch([python("import time; time.sleep(1)")], services=[python(service, "data 0")]).code == 0
     assert capfd.readouterr().out.splitlines() == ["[data 0] up", "[data 0] told"]
 
 
 def test_a_service_that_ends_ends_the_run(caplog):
-    assert launch([python(SLEEPS)], services=[python("pass", "data-0")]) == 1
+    assert launch([python(SLEEPS)], services=[python("pass", "data-0")]).code == 1
     assert "worker-data-0 ended with exit code 1" in caplog.text
 
 
@@ -78,7 +77,7 @@ sys.path.append(sys.argv[2])
 from supervision import Command, launch
 commands = json.loads(sys.argv[1])
 words = [Command(name=f"w{i}", tag=str(i), words=[sys.executable, "-c", code]) for i, code in enumerate(commands)]
-sys.exit(launch(words, grace_seconds=20))
+sys.exit(launch(words, grace_seconds=float(sys.argv[3])).code)
 """
 SAVES = """
 import os, signal, sys, time
@@ -91,9 +90,10 @@ time.sleep(60)
 """
 
 
-def launcher(*codes, **options):
+def launcher(*codes, grace_seconds=20, **options):
     folder = str(Path(supervision.__file__).parent)
-    return subprocess.Popen([sys.executable, "-c", LAUNCHER, json.dumps(codes), folder], **options)
+    words = [sys.executable, "-c", LAUNCHER, json.dumps(codes), folder, str(grace_seconds)]
+    return subprocess.Popen(words, **options)
 
 
 def pids(process, count):
@@ -120,7 +120,16 @@ def test_a_second_signal_kills():
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGTERM  # what was asked for, and no failure to recover from
+    assert process.returncode == 128 + signal.SIGKILL
+
+
+def test_a_worker_killed_after_the_grace_is_not_told_as_saved():
+    process = launcher(SAVES, STUBBORN, grace_seconds=1, stdout=subprocess.PIPE, text=True)
+    for _ in range(2):
+        process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=30)
+    assert "saving 15" in out and process.returncode == 128 + signal.SIGKILL
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's tie between the processes is Linux's")

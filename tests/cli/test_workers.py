@@ -119,6 +119,13 @@ def test_a_lost_worker_ends_the_run_and_a_restart_goes_on(tmp_path):
         assert f"worker {victim} of 2 (127.0.0.1:" in text and "--resume" in text and "Traceback" not in text
     assert not list((folder / "other").iterdir())
 
+    with Pair(folder, "--resume") as pair:
+        for index in (0, 1):
+            text = pair.end(index, 2)
+            assert "the workdir must be shared by all workers" in text and "Traceback" not in text
+            assert re.search(r'worker 1 has checkpoint="none", the chief "\w{12}"; worker 1 has step=0, the', text)
+    assert not list((folder / "other").iterdir())
+
     before = _show_the_other_what_was_saved(folder)
     with Pair(folder, "--resume") as pair:
         pair.reaches(dice.randint(60, 80))

@@ -28,6 +28,7 @@ def finished(tmp_path_factory):
 def test_a_run_leaves_what_it_promises(finished):
     names = {path.name for path in finished.workdir.iterdir()}
     assert names == {
+        ".lock",
         "run.json",
         "checkpoints",
         "log.csv",

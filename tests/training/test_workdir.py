@@ -14,6 +14,12 @@ def test_a_new_or_empty_directory_is_taken(tmp_path):
     assert open_workdir(tmp_path / "deep" / "new", SETTINGS, resume=True) is None
 
 
+def test_what_a_killed_process_left_half_written_holds_nobody_up(tmp_path):
+    (tmp_path / ".run.abcd.json").write_text('{"state"')
+    (tmp_path / ".lock").write_text("pid 1 on here")
+    assert open_workdir(tmp_path, SETTINGS, resume=False) is None
+
+
 def test_a_directory_with_other_things_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("important")
     with pytest.raises(WorkdirError, match=r"must be new, empty, or hold a run"):

@@ -1,11 +1,13 @@
 """Where a run computes: its strategy, its place among the workers, and what the workers owe one another."""
 
+from kres.training.distribution.agreement import Agreement
 from kres.training.distribution.cluster import Cluster, find_cluster
 from kres.training.distribution.meeting import WorkerLost
 from kres.training.distribution.peers import (
     any_worker,
     explain,
     gather_text,
+    largest_of_workers,
     leave_together,
     lost_workers_told,
     require_same,
@@ -15,6 +17,7 @@ from kres.training.distribution.strategies import STRATEGIES, Place, choose, pla
 
 __all__ = [
     "STRATEGIES",
+    "Agreement",
     "Cluster",
     "Place",
     "WorkerLost",
@@ -23,6 +26,7 @@ __all__ = [
     "explain",
     "find_cluster",
     "gather_text",
+    "largest_of_workers",
     "leave_together",
     "lost_workers_told",
     "place",

@@ -4,7 +4,7 @@ import functools
 import json
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,10 +60,10 @@ def explain(error: tf.errors.OpError, strategy: tf.distribute.Strategy) -> str |
     )
 
 
-def require_same(settings: dict[str, Any], strategy: tf.distribute.Strategy) -> None:
+def require_same(settings: dict[str, Any], strategy: tf.distribute.Strategy, *, rule: str) -> None:
     """ValueError, on every worker, that names the workers whose `settings` differ from the chief's, and in what.
 
-    `settings` are what JSON holds. Every worker must call this, as the first thing that they do together.
+    `settings` are what JSON holds; `rule` says what makes them the same. Every worker must call this.
     """
     everyones = [json.loads(text) for text in gather_text(json.dumps(settings, sort_keys=True), strategy)]
     chief = flat(everyones[0])
@@ -74,7 +74,7 @@ def require_same(settings: dict[str, Any], strategy: tf.distribute.Strategy) -> 
             if value != expected:
                 told.append(f"worker {worker} has {key}={value}, the chief {expected}")
     if told:
-        raise ValueError(f"all workers must be started with the same command. Received: {'; '.join(told)}")
+        raise ValueError(f"{rule}. Received: {'; '.join(told)}")
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -127,11 +127,16 @@ def _gather(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
     return everyones.reshape(here.replicas, *values.shape)[:: here.local_replicas].reshape(-1, *values.shape[1:])
 
 
+def largest_of_workers(numbers: Sequence[int], strategy: tf.distribute.Strategy) -> list[int]:
+    """The largest that any worker gives of each of the whole `numbers`. Every worker must call it."""
+    if place(strategy).workers == 1:
+        return list(numbers)
+    return _gather(np.array([numbers], np.int32), strategy).max(axis=0).tolist()
+
+
 def any_worker(number: int, strategy: tf.distribute.Strategy) -> int:
     """The largest of the whole numbers that the workers give. Every worker must call it."""
-    if place(strategy).workers == 1:
-        return number
-    return int(_gather(np.array([number], np.int32), strategy).max())
+    return largest_of_workers([number], strategy)[0]
 
 
 def sum_over_workers(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:

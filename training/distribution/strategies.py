@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from kres.training.distribution.cluster import find_cluster
+from kres.training.distribution.cluster import Cluster, find_cluster
+from kres.training.distribution.gpus import own
 from kres.training.distribution.meeting import meet
 
 
@@ -33,8 +34,9 @@ def mirrored(devices: int | None) -> tf.distribute.Strategy:
 def multi_worker(devices: int | None) -> tf.distribute.Strategy:
     """A replica on each of `devices` GPUs of each worker, or on its CPU, the workers being those of the environment.
 
-    Must come before TensorFlow computes anything. Waits for the other workers, as `meet` says. What happens then when
-    one is lost was tried with TensorFlow 2.21, two processes on one machine that sum over both in a loop:
+    Must come before TensorFlow computes anything, ValueError else. Waits for the other workers, as `meet` says. What
+    happens then when one is lost was tried with TensorFlow 2.21, two processes on one machine that sum over both in a
+    loop:
 
     - killed by SIGKILL, chief or not: the other's step ends in UnavailableError after 1 s;
     - frozen by SIGSTOP, as by a machine that fails: after 9 to 11 s, when its heartbeats are missed;
@@ -51,7 +53,8 @@ def multi_worker(devices: int | None) -> tf.distribute.Strategy:
             "strategy 'multi_worker' takes its workers from TF_CONFIG or Slurm: start it with kres launch or srun, or "
             "set TF_CONFIG. Received: neither, or a single worker"
         )
-    _show_devices(devices)
+    _require_fresh_tensorflow()
+    _show_devices(devices, cluster)
     meet(cluster)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
@@ -98,12 +101,21 @@ STRATEGIES: dict[str, Callable[[int | None], tf.distribute.Strategy]] = {
 }
 
 
+OF_SEVERAL_WORKERS = ("auto", "multi_worker")
+
+
 def choose(name: str, *, devices: int | None = None) -> tf.distribute.Strategy:
     """The strategy called `name`; ValueError for an unknown name, devices that are not there or a wrong cluster."""
     if name not in STRATEGIES:
         raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}. Received: strategy={name!r}")
     if devices is not None and devices < 1:
         raise ValueError(f"devices must be above 0. Received: devices={devices}")
+    cluster = find_cluster()
+    if cluster is not None and name not in OF_SEVERAL_WORKERS:
+        raise ValueError(
+            f"TF_CONFIG or Slurm tells of {len(cluster.workers)} workers, and each would train the whole run itself: "
+            f"use {' or '.join(OF_SEVERAL_WORKERS)}, or start a single process. Received: strategy={name!r}"
+        )
     return STRATEGIES[name](devices)
 
 
@@ -162,13 +174,25 @@ def _split_cpu(count: int) -> None:
             ) from error
 
 
-def _show_devices(count: int | None) -> None:
-    """Leave `count` GPUs visible; a worker without one computes on its CPU as a single replica."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if count is None:
-        return
-    if count > max(len(gpus), 1):
+def _require_fresh_tensorflow() -> None:
+    """ValueError where TensorFlow has started its devices: it then sets up no workers, and says so after they met."""
+    visible = tf.config.get_visible_devices()
+    try:
+        tf.config.set_visible_devices([])  # a change, which is refused from then on
+    except RuntimeError as error:
+        raise ValueError(
+            "several workers must be set up before TensorFlow computes anything: call kres.training.fit first in the "
+            "process, and only once, and let it load the data. Received: a process in which TensorFlow has started"
+        ) from error
+    tf.config.set_visible_devices(visible)
+
+
+def _show_devices(count: int | None, cluster: Cluster) -> None:
+    """Leave `count` GPUs visible, or all that are this worker's; one without any computes on its CPU as one replica."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if count is not None and count > max(len(gpus), 1):
         raise ValueError(
             f"a worker has {len(gpus)} GPUs here, or its CPU as 1 device: start more workers. Received: devices={count}"
         )
-    tf.config.set_visible_devices(gpus[:count], "GPU")
+    if gpus:
+        tf.config.set_visible_devices(list(own(gpus, cluster, devices=count))[:count], "GPU")

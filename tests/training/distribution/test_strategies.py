@@ -1,7 +1,8 @@
 import pytest
 import tensorflow as tf
 
-from kres.training.distribution import STRATEGIES, Place, choose, place, require_divisible
+from kres.cli.launch import tf_config
+from kres.training.distribution import STRATEGIES, Place, choose, place, require_divisible, strategies
 
 
 def test_one_device_is_the_default():
@@ -24,6 +25,23 @@ def test_one_device_is_the_default():
 def test_what_is_not_there_is_refused(name, devices, message):
     with pytest.raises(ValueError, match=message):
         choose(name, devices=devices)
+
+
+@pytest.mark.parametrize("name", ["one", "mirrored", "tpu"])
+def test_what_trains_in_one_process_is_refused_to_several(name, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", tf_config(["127.0.0.1:1", "127.0.0.1:2"], 1))
+    with pytest.raises(ValueError, match=f"tells of 2 workers.*use auto or multi_worker.*Received: strategy='{name}'"):
+        choose(name)
+
+
+def test_workers_are_refused_before_they_meet_once_tensorflow_has_started(monkeypatch):
+    tf.add(1, 1)
+    devices = tf.config.get_visible_devices()
+    monkeypatch.setenv("TF_CONFIG", tf_config(["127.0.0.1:1", "127.0.0.1:2"], 1))
+    monkeypatch.setattr(strategies, "meet", lambda cluster: pytest.fail("it waits for the others"))
+    with pytest.raises(ValueError, match="before TensorFlow computes anything: call kres"):
+        choose("auto")
+    assert tf.config.get_visible_devices() == devices
 
 
 def test_alone_a_process_is_the_chief_and_has_all_replicas():

@@ -15,7 +15,7 @@ from kres.training.settings.values import (
     check_fields,
 )
 
-Dtype = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Dtype = Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 Crop = Literal["none", "pad", "random_area", "random_side"]
 Policy = Literal["none", "randaugment", "trivialaugment", "autoaugment"]
@@ -73,7 +73,8 @@ class Network(Part):
     frozen_until: Literal["stem", "stage1", "stage2", "stage3", "stage4", "backbone"] | None = None
     """What does not train: everything from the images up to and including that; None: all trains."""
     dtype: Dtype = "float32"
-    """A Keras dtype policy; in float16 the loss is scaled dynamically."""
+    """A Keras dtype policy; in float16 the loss is scaled dynamically. In float64 runs that add in another order, as
+    replicas do, agree to 1e-12: for checks, at a few times the cost."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,7 +13,8 @@ RECIPE = Recipe(
         expected="80.4 % top-1 at 224 (paper, table 1; timm's weights a1_in1k: 80.382)",
         departures="The rate changes every step, in timm every epoch, and timm's default of ten more epochs at the "
         "lowest rate is left out. Training images are resized bicubic, as in MMPretrain; timm draws bilinear or "
-        "bicubic. The next epoch's images are others than this one's; timm draws a third of all anew.",
+        "bicubic. The next epoch's images are others than this one's; timm draws a third of all anew. RandAugment "
+        "chooses among Cubuk et al.'s 14 operations; timm's 15 have inversion and adding to what is dark for identity.",
     ),
     network=Network(row="resnet50", drop_path=0.05, dtype="mixed_float16"),
     images=BICUBIC_224,

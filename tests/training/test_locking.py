@@ -1,6 +1,9 @@
 import errno
 import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +32,30 @@ def test_a_run_is_refused_where_another_trains_and_leaves_that_as_it_was(tmp_pat
     with locked(tmp_path), pytest.raises(WorkdirError, match=f"another process .pid .* trains in {tmp_path}"):
         fit(tiny_recipe(), data=tiny_source(), workdir=tmp_path, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+sys.path.append(sys.argv[2])
+from kres.training.locking import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(300)
+"""
+
+
+def test_a_killed_process_holds_nothing(tmp_path):
+    words = [sys.executable, "-c", HOLDS, str(tmp_path), str(Path(__file__).parents[2])]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(WorkdirError, match=f"pid {other.pid} on"), locked(tmp_path):
+                pass
+        finally:
+            other.kill()
+    with locked(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])

@@ -66,6 +66,7 @@ class Loop:
             teacher = make_teacher(loss.teacher, classes=source.classes, untrained=loss.untrained_teacher)
             self.checkpoints = self.state.checkpoints(workdir, plan.recipe, chief=self.place.is_chief)
             restored = self.checkpoints.restore() or {"step": 0, "seconds": 0.0}
+            self.state.part_replicas()
         self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
         self._feed = Feed(plan.recipe, source, seed=seed, strategy=strategy)
         self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)

@@ -4,7 +4,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import numpy as np
 import tensorflow as tf
 
 from kres.training.averaging import reestimate_norms
+from kres.training.checkpoints import reason
 from kres.training.data import Source
 from kres.training.display import Display
 from kres.training.distribution import any_worker, place
 from kres.training.evaluation import Evaluation, Evaluator
 from kres.training.feed import Feed
 from kres.training.gradient_norms import stages_of
-from kres.training.logs import LogRow, RunLog
+from kres.training.logs import LogError, LogRow, RunLog
 from kres.training.models import with_softmax
 from kres.training.objective import make_objective
 from kres.training.plan import Phase, Plan
@@ -39,7 +40,12 @@ SAMPLES = 8
 
 
 class NotFinite(FloatingPointError):
-    """The loss or a weight became infinite or NaN; the message names the step and the last good checkpoint."""
+    """The loss or a weight became infinite or NaN; the message names the step and the last good checkpoint.
+
+    `exit_code` is what a process should end with: the same run would come to the same.
+    """
+
+    exit_code = 3
 
 
 class Loop:
@@ -70,7 +76,7 @@ class Loop:
         """Time spent in training steps, over all processes that worked on the run."""
 
     def run(self, stop: StopRequest) -> Evaluation:
-        """Train to the last step and evaluate; raises Interrupted, NotFinite and CheckpointError as `fit` says."""
+        """Train to the last step and evaluate; raises what `fit` says."""
         plan, chief = self.plan, self.place.is_chief
         logger.info(
             "%s on %s: %d steps of %d images on %d device(s), from step %d",
@@ -87,7 +93,8 @@ class Loop:
             for phase in plan.phases:
                 for train_step, batch in self.steps(phase):
                     if self.step == 0:
-                        self._log.images(0, self.strategy.experimental_local_results(batch[0])[0].numpy()[:SAMPLES])
+                        with self._logging() as log:
+                            log.images(0, self.strategy.experimental_local_results(batch[0])[0].numpy()[:SAMPLES])
                     train_step(*batch)
                     self.step += 1
                     evaluation = self._after_step(stop)
@@ -128,7 +135,8 @@ class Loop:
             if evaluates:
                 evaluation = self.evaluate()
                 row = replace(row, test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
-            self._log.add(row, norms)
+            with self._logging() as log:
+                log.add(row, norms)
             self._display.show(row)
         score = None if evaluation is None else self._score(evaluation)
         if saves or stops or (score is not None and score > self.best_score):
@@ -198,6 +206,17 @@ class Loop:
             return None
         squares = totals.gradient_squares / totals.finite_gradients
         return {stage: float(np.sqrt(squares[places].sum())) for stage, places in self._stages.items()}
+
+    @contextmanager
+    def _logging(self) -> Iterator[RunLog]:
+        """The log; LogError when the disk does not take what is written to it."""
+        try:
+            yield self._log
+        except (OSError, tf.errors.OpError) as error:
+            raise LogError(
+                f"the log in {self.workdir} could not be written: {reason(error)}. "
+                f"{self.checkpoints.describe_last_good()}"
+            ) from error
 
     def _score(self, evaluation: Evaluation) -> float:
         """What the best checkpoint has most of."""

@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass, replace
 
 import keras
+import tensorflow as tf
 
 import kres
 from kres.training.models import training_model
 from kres.training.settings import Recipe
 
-FLOAT32 = 4
 SLOTS = {"sgd": 1, "lars": 1, "lamb": 2, "adamw": 2}
 """Numbers that an optimizer keeps for a weight."""
 
@@ -31,27 +31,29 @@ class MemoryEstimate:
 
 
 def memory_estimate(recipe: Recipe, *, classes: int) -> MemoryEstimate:
-    """Weights, gradients, optimizer slots and moving average in float32, and every activation of a batch once.
+    """Weights, gradients, optimizer slots and moving average, and every activation of a batch once.
 
-    An activation is counted where a layer writes it, at the largest training size, in the dtype of the computation,
-    for the part of a batch that is computed at once. Not counted: the program itself, images that wait, a teacher, what
-    a kernel needs for itself, and what the compiler saves by writing into place; the true peak is of that order.
+    Each in the dtype that the policy keeps or computes it in. An activation is counted where a layer writes it, at the
+    largest training size, for the part of a batch that is computed at once. Not counted: the program itself, images
+    that wait, a teacher, what a kernel needs for itself, and what the compiler saves by writing into place; the true
+    peak is of that order.
     """
     network = recipe.network
-    size = max(recipe.images.train_size_px, *recipe.images.progressive_px, 1)
+    size = max(recipe.images.training_sizes_px)
     # Within it weights have shapes and no values, which would take longest and the memory that is asked about.
     with keras.StatelessScope(initialize_variables=False):
         model = training_model(_untrained(recipe), classes=classes)
     numbers = sum(math.prod(weight.shape) for weight in model.weights)
     trained = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     at_once = recipe.batch_size // recipe.optimizer.accumulate
-    bytes_each = FLOAT32 if network.dtype == "float32" else FLOAT32 // 2
+    policy = keras.DTypePolicy(network.dtype)
+    kept, computed = (tf.as_dtype(dtype).size for dtype in (policy.variable_dtype, policy.compute_dtype))
     return MemoryEstimate(
-        weights=numbers * FLOAT32,
-        gradients=trained * FLOAT32,
-        optimizer=trained * FLOAT32 * SLOTS[recipe.optimizer.kind],
-        average=numbers * FLOAT32 if recipe.averaging.ema_decay else 0,
-        activations=kres.profile(model, input_shape=(size, size, 3)).activations * at_once * bytes_each,
+        weights=numbers * kept,
+        gradients=trained * kept,
+        optimizer=trained * kept * SLOTS[recipe.optimizer.kind],
+        average=numbers * kept if recipe.averaging.ema_decay else 0,
+        activations=kres.profile(model, input_shape=(size, size, 3)).activations * at_once * computed,
     )
 
 

@@ -67,7 +67,8 @@ def test_a_signal_writes_a_checkpoint_from_which_the_run_goes_on(tmp_path, numbe
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(tmp_path):
+@pytest.mark.parametrize("victim", ["checkpoint", "log"])
+def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(victim, tmp_path):
     if not hasattr(resource, "prlimit"):
         skip_or_fail("a running process can be limited on Linux only")
     workdir = tmp_path / "run"
@@ -75,11 +76,16 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(tmp_pat
     process = start(*arguments)
     first = workdir / "checkpoints" / "step_00000100"
     wait_for(first.exists, process)
-    size = sum(path.stat().st_size for path in first.iterdir())
-    # From here on the operating system refuses to let a file grow as large as a checkpoint, as a full disk does.
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size // 2, size // 2))
+    # From here on the operating system refuses to let a file grow above a size, as a full disk does.
+    if victim == "checkpoint":
+        size, words = sum(path.stat().st_size for path in first.iterdir()) // 2, "step_00000200 could not be written"
+    else:
+        board = next((workdir / "tensorboard").iterdir())
+        size, words = board.stat().st_size, f"the log in {workdir} could not be written"
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
     _, err = finish(process, 2)
-    assert "step_00000200 could not be written" in err and f"The last good checkpoint is {first}" in err
+    assert words in err and f"The last good checkpoint is {first}" in err and "Traceback" not in err
+    assert json.loads((workdir / "run.json").read_text())["state"] == "failed"
     assert [path.name for path in (workdir / "checkpoints").iterdir()] == ["step_00000100"]
     out, _ = kres(*arguments, "--resume", "--json")
     assert json.loads(out)["steps"] == STEPS
@@ -103,7 +109,7 @@ def test_a_loss_that_is_not_finite_names_step_and_checkpoint(tmp_path):
     changes = ["warmup=66", "warmup_kind=constant", "warmup_learning_rate=0.001", "learning_rate=1e30"]
     words = [word for change in changes for word in ("--set", f"schedule.{change}")]
     every = ["--set", "watch.checkpoint_every_steps=1"]
-    _, err = kres("train", *RUN, *words, *every, "--workdir", str(workdir), code=1)
+    _, err = kres("train", *RUN, *words, *every, "--workdir", str(workdir), code=3)
     last = max((workdir / "checkpoints").iterdir())
     assert "not finite" in err and f"The last good checkpoint is {last}" in err
     step = int(last.name[5:])

@@ -30,6 +30,7 @@ def test_activations_grow_with_batch_size_and_pixels():
     assert activations("batch_size=128") == 2 * whole
     assert activations("optimizer.accumulate=4") * 4 == whole
     assert activations("network.dtype=mixed_bfloat16") * 2 == whole
+    assert activations("network.dtype=float64") == whole * 2
     assert 3.9 < activations("images.train_size_px=64") / whole < 4.1
 
 

@@ -90,16 +90,17 @@ def fit(
     """Train `recipe` on `data` and evaluate it on the test split, with everything kept in `workdir`.
 
     `steps` squeezes the whole schedule to another length. `resume` goes on from the newest checkpoint (a new workdir is
-    begun, a finished run returns at once). Sets Keras's global seed; `deterministic` turns on TensorFlow's
-    deterministic operations for the process, under which a resumed run on one CPU equals an uninterrupted one bit for
-    bit. Under `multi_worker` every worker calls it with the same arguments and a workdir that all of them see; the
-    first alone writes.
+    begun, a finished run returns at once); a run that ended before its first one starts again without it. Sets Keras's
+    global seed; `deterministic` turns on TensorFlow's deterministic operations for the process, under which a resumed
+    run on one CPU equals an uninterrupted one bit for bit. Under `multi_worker` every worker calls it with the same
+    arguments and a workdir that all of them see; the first alone writes.
 
     Raises:
         ValueError: an argument is not allowed, the data are bad, workers differ in what they were asked for or in what
             they see of the workdir, TensorFlow has computed something before several workers could be set up, or
             (WorkdirError) the workdir holds something else or another process trains there.
-        Interrupted: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
+        Interrupted: SIGINT or SIGTERM came; the step was finished and a checkpoint written. An evaluation is not
+            finished: `resume` does it again.
         NotFinite: the loss or a weight became infinite or NaN.
         CheckpointError: a checkpoint could not be written or read.
         LogError: the disk did not take the log.

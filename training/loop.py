@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ from kres.training.teachers import make_teacher
 from kres.training.timing import Waited
 
 logger = logging.getLogger(__name__)
+
+Readout = dict[str, Any]
+"""A `row` of the log and the stages' `gradient_norms`, as JSON holds them."""
 
 SAMPLES = 8
 """Training images that TensorBoard shows."""
@@ -64,6 +67,7 @@ class Loop:
             teacher = make_teacher(loss.teacher, classes=source.classes, untrained=loss.untrained_teacher)
             self.checkpoints = self.state.checkpoints(workdir, plan.recipe, chief=self.place.is_chief)
             found = self.checkpoints.restore()
+            self.state.part_replicas()
         restored = found or {"step": 0, "seconds": 0.0}
         self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
         self._feed = Feed(plan.recipe, source, seed=seed, strategy=strategy)
@@ -79,6 +83,7 @@ class Loop:
         self.step: int = restored["step"]
         self.seconds: float = restored["seconds"]
         """Time spent in training steps, over all processes that worked on the run."""
+        self._unevaluated: Readout | None = restored.get("unevaluated")
 
     def run(self, stop: StopRequest) -> Evaluation:
         """Train to the last step and evaluate; raises what `fit` says."""
@@ -94,7 +99,7 @@ class Loop:
         )
         display = Display(plan.steps, done=self.step, evaluate_every=plan.evaluate_every_steps, chief=chief)
         with closing(RunLog(self.workdir, step=self.step, chief=chief)) as self._log, display as self._display:
-            evaluation = None
+            evaluation = None if self._unevaluated is None else self._after_step(stop, self._unevaluated)
             for phase in plan.phases:
                 for train_step, batch in self.steps(phase):
                     if self.step == 0:
@@ -103,15 +108,23 @@ class Loop:
                     train_step(*batch)
                     self.step += 1
                     evaluation = self._after_step(stop)
-            return evaluation or self.evaluate()  # nothing was left to train when a run was killed after its last step
+            # Nothing was left to train when a run was killed after its last step.
+            return evaluation or self.evaluate(stop)
 
-    def evaluate(self) -> Evaluation:
-        """The weights as they would be kept now, on the test images."""
+    def evaluate(self, stop: StopRequest) -> Evaluation:
+        """The weights as they would be kept now, on the test images; Interrupted where it is told to stop meanwhile."""
+        agreement = Agreement(self.strategy)  # workers have equal numbers of batches, as they have of steps
+
+        def between_batches(done: int, total: int) -> None:
+            self._display.evaluating(done, total)
+            if done < total and (received := agreement.ask(stop.received or 0)):
+                raise self._interrupted(received)
+
         with self.state.averaged():
             if self.step == self.plan.steps and self.recipe.averaging.reestimate_images:
                 images = self._feed.plain_inputs(self.recipe.averaging.reestimate_images, self.state.model.preprocess)
                 reestimate_norms(self.state.model, images)
-            return self.evaluator(self._display.evaluating)
+            return self.evaluator(between_batches)
 
     def final_model(self) -> keras.Model:
         """The trained network, which ends in probabilities."""
@@ -129,28 +142,42 @@ class Loop:
         for batch in self._input:
             yield train_step, batch
 
-    def _after_step(self, stop: StopRequest) -> Evaluation | None:
-        """What falls due after a step: a readout, an evaluation (which is returned), a checkpoint, the end."""
+    def _after_step(self, stop: StopRequest, readout: Readout | None = None) -> Evaluation | None:
+        """What falls due after a step: a readout, an evaluation (which is returned), a checkpoint, the end.
+
+        A `readout` is that of a step whose evaluation was stopped, and is done again.
+        """
         evaluation = None
         evaluates = self._due(self.plan.evaluate_every_steps)
         saves = self._due(self.recipe.watch.checkpoint_every_steps)
-        stops = self._agreement.after_step(stop.received or 0, last=self.step == self.plan.steps)
-        if evaluates or saves or stops or self._due(self.recipe.watch.log_every_steps) or self._phase_ends():
-            row, norms = self._read_out()
+        stops = self._agreement.ask(stop.received or 0, last=self.step == self.plan.steps)
+        logs = self._due(self.recipe.watch.log_every_steps) or self._phase_ends()
+        if readout is None and (evaluates or saves or stops or logs):
+            readout = self._read_out()
+        if readout is not None:
+            row = LogRow(**readout["row"])
             if evaluates:
-                evaluation = self.evaluate()
+                evaluation = self._evaluate_or_save(readout, stop)
                 row = replace(row, test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
             with self._logging() as log:
-                log.add(row, norms)
+                log.add(row, readout["gradient_norms"])
             self._display.show(row)
         score = None if evaluation is None else self._score(evaluation)
         if saves or stops or (score is not None and score > self.best_score):
             self._save(score)
-        if stops and self.step < self.plan.steps:
+        if stops:
             raise self._interrupted(stops)
         if evaluates or saves:
             self._clock = time.monotonic()
         return evaluation
+
+    def _evaluate_or_save(self, readout: Readout, stop: StopRequest) -> Evaluation:
+        """Evaluate; where that is stopped, the checkpoint holds the readout, which is logged when it is done again."""
+        try:
+            return self.evaluate(stop)
+        except Interrupted:
+            self._save(None, unevaluated=readout)
+            raise
 
     def _train_step(self, element_spec: Any) -> Callable[..., None]:
         optimizer = self.recipe.optimizer
@@ -173,7 +200,7 @@ class Loop:
     def _phase_ends(self) -> bool:
         return any(self.step == phase.steps.stop for phase in self.plan.phases)
 
-    def _read_out(self) -> tuple[LogRow, dict[str, float] | None]:
+    def _read_out(self) -> Readout:
         """The row of the steps since the last one, and each stage's gradient norm: a root mean square over them.
 
         Steps whose gradient overflowed, which float16 skips, have no norm; there is none where all did.
@@ -197,7 +224,7 @@ class Loop:
             input_wait=min(self._input.read() / elapsed, 1.0),
             seconds=self.seconds,
         )
-        return row, self._norms(totals)
+        return {"row": asdict(row), "gradient_norms": self._norms(totals)}
 
     def _norms(self, totals: Totals) -> dict[str, float] | None:
         if not totals.finite_gradients:
@@ -223,14 +250,14 @@ class Loop:
             return -evaluation.loss
         return evaluation.accuracy
 
-    def _save(self, score: float | None) -> None:
+    def _save(self, score: float | None, **others: Any) -> None:
         # The last step may have ruined weights or norm statistics although its loss was finite.
         for variable in self.state.model.weights:
             if not tf.reduce_all(tf.math.is_finite(variable.value)):
                 raise NotFinite(
                     f"{variable.path} is not finite after step {self.step}. {self.checkpoints.describe_last_good()}"
                 )
-        self.checkpoints.save(self.step, {"seconds": self.seconds}, score=score)
+        self.checkpoints.save(self.step, {"seconds": self.seconds, **others}, score=score)
         if score is not None:
             self.best_score = max(self.best_score, score)
 

@@ -4,7 +4,6 @@ from kres.training.distribution.agreement import Agreement
 from kres.training.distribution.cluster import Cluster, find_cluster
 from kres.training.distribution.meeting import WorkerLost
 from kres.training.distribution.peers import (
-    any_worker,
     explain,
     gather_text,
     largest_of_workers,
@@ -21,7 +20,6 @@ __all__ = [
     "Cluster",
     "Place",
     "WorkerLost",
-    "any_worker",
     "choose",
     "explain",
     "find_cluster",

@@ -14,7 +14,7 @@ SECONDS = 1.0
 
 
 class Agreement:
-    """The signal that some worker received, known to all of them after the same step.
+    """The signal that some worker received, known to all of them after the same step (of training or of evaluation).
 
     All must decide alike on when to ask, so each time they also agree on the slowest one's time for a step, and from
     that on the step of the next time. The first is asked after the first step.
@@ -27,7 +27,7 @@ class Agreement:
         self._asked_at, self._wait = clock(), 1
         self._steps = 0
 
-    def after_step(self, received: int, *, last: bool) -> int:
+    def ask(self, received: int, *, last: bool = False) -> int:
         """The largest of the workers' `received` (0: none), asked now if it is time or the `last` step; else 0.
 
         Every worker must call it, after each step. A single worker gets its own.

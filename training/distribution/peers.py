@@ -134,11 +134,6 @@ def largest_of_workers(numbers: Sequence[int], strategy: tf.distribute.Strategy)
     return _gather(np.array([numbers], np.int32), strategy).max(axis=0).tolist()
 
 
-def any_worker(number: int, strategy: tf.distribute.Strategy) -> int:
-    """The largest of the whole numbers that the workers give. Every worker must call it."""
-    return largest_of_workers([number], strategy)[0]
-
-
 def sum_over_workers(values: np.ndarray, strategy: tf.distribute.Strategy) -> np.ndarray:
     """The sum of the workers' `values`, of one shape, given to all of them. Every worker must call it."""
     if place(strategy).workers == 1:

@@ -38,11 +38,11 @@ def test_all_workers_ask_after_the_same_steps_whatever_their_clocks_say(monkeypa
         slowest = 0.25 if step < 20 else 3.0
         for number, (worker, clock) in enumerate(zip(workers, clocks, strict=True)):
             clock.seconds += slowest * (number + 1) / 2
-            if worker.after_step(15, last=step == 40):
+            if worker.ask(15, last=step == 40):
                 asked[number].append(step)
     assert asked[0] == asked[1] == [1, 5, 9, 13, 17, *range(21, 41)]
 
 
 def test_a_single_worker_hears_itself_at_once():
     alone = Agreement(tf.distribute.get_strategy())
-    assert [alone.after_step(number, last=False) for number in (0, 2, 0)] == [0, 2, 0]
+    assert [alone.ask(number) for number in (0, 2, 0)] == [0, 2, 0]

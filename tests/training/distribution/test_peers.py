@@ -52,7 +52,7 @@ heard = []
 for step in range(1, 5):
     if here.is_chief:
         time.sleep(0.6)
-    heard.append(agreement.after_step(15 if here.worker and step == 3 else 0, last=False))
+    heard.append(agreement.ask(15 if here.worker and step == 3 else 0))
 print("heard", heard, flush=True)
 if here.is_chief:
     time.sleep(1)

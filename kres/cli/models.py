@@ -117,13 +117,15 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
         return Proof(reference=export.reference(named.model, images), calibration=None, description=description)
     from kres.export.artifacts import CALIBRATION_IMAGES
     from kres.training.data import evaluation_images, load, sample_images
+    from kres.training.data.corrupt import corrupt_named
 
     source = load(data, on_corrupt=on_corrupt)
     if named.model.output_shape[-1] != source.classes:
         received = f"a model of {named.model.output_shape[-1]} classes, and {source.classes} in {data}"
         raise ValueError(f"model and data must have the same classes. Received: {received}")
     preprocess = kres.preprocess(named.model)
-    reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
+    with corrupt_named(source.test):
+        reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
     count = min(CALIBRATION_IMAGES, len(source.train))
     calibration, _ = sample_images(source, preprocess, count=count)
     description = f"{len(reference.images)} held-out images of {data}"

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import keras
+import numpy as np
 
 import kres
+from kres.backbone import HEAD
 from kres.preprocessing import Preprocess
 from kres.training.settings import Images, Network, Recipe
 from kres.training.settings.networks import network_spec
@@ -41,6 +43,9 @@ def build_model(
         preprocess=preprocess,
         dtype=network.dtype,
     )
+    if network.zero_init_head:
+        for weight in model.get_layer(HEAD).weights:
+            weight.assign(np.zeros(weight.shape))
     if network.frozen_until is not None:
         kres.freeze(model, network.frozen_until)
     return model

@@ -34,27 +34,28 @@ def training_batches(
     its own part.
 
     Image k of the run is number k mod N of epoch k div N, whose order is a pure function of (seed, epoch): each image
-    comes once an epoch, batches run across epochs, and the position in the data is one integer. A batch holds
-    `repeats` copies of each of its images, at equal distances.
+    comes once an epoch, batches run across epochs, and the position in the data is one integer. With `repeats` each
+    image comes so often in a row, and batches are cut off the row wherever they end.
 
-    Raises ValueError when the batch does not divide by the replicas or the repeats, when there are no such local
-    replicas, when mixing finds no pairs, and when a random crop could be larger than its image.
+    Raises ValueError when the batch does not divide by the replicas, when there are no such local replicas, when mixing
+    finds no pairs, and when a random crop could be larger than its image.
     """
-    _check_parts(batch_size, replicas, first_replica, local_replicas, repeats=augmentation.repeats)
+    _check_parts(batch_size, replicas, first_replica, local_replicas)
     check_crop(augmentation, size=size_px)
-    check_mixing(augmentation, batch_size=batch_size, replicas=replicas)
+    check_mixing(augmentation, batch_size=batch_size, parts=replicas)
     split = source.train
     preprocess = Preprocess(
         size=size_px, crop=images.crop, mean=images.mean, std=images.std, interpolation=images.interpolation
     )
     part = batch_size // replicas
     local = part * local_replicas
-    different = batch_size // augmentation.repeats
+    dealt = _dealt(batch_size, repeats=augmentation.repeats)
 
     @tf.autograph.experimental.do_not_convert
     def example(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         step, place = steps.start + number // local * steps.step, first_replica * part + number % local
-        index = shuffled(step * different + place % different, len(split), seed=seed)
+        in_row = step * batch_size + tf.gather(dealt, place)
+        index = shuffled(in_row // augmentation.repeats, len(split), seed=seed)
         numbers = Numbers(seed, step * batch_size + place)
         image = read_square(split, index, numbers, preprocess=preprocess, augmentation=augmentation)
         flip = augmentation.flip and source.flip_keeps_label
@@ -67,15 +68,23 @@ def training_batches(
     return unsharded(batches.prefetch(2 * local_replicas))
 
 
-def _check_parts(batch_size: int, replicas: int, first_replica: int, local_replicas: int, *, repeats: int) -> None:
-    for name, count in (("replicas", replicas), ("repeats", repeats)):
-        if batch_size % count:
-            raise ValueError(f"batch_size must divide by {name}={count}. Received: batch_size={batch_size}")
+def _check_parts(batch_size: int, replicas: int, first_replica: int, local_replicas: int) -> None:
+    if batch_size % replicas:
+        raise ValueError(f"batch_size must divide by replicas={replicas}. Received: batch_size={batch_size}")
     if not (first_replica >= 0 and local_replicas >= 1 and first_replica + local_replicas <= replicas):
         raise ValueError(
             f"local replicas must lie among the {replicas} of the run. "
             f"Received: first_replica={first_replica}, local_replicas={local_replicas}"
         )
+
+
+def _dealt(batch_size: int, *, repeats: int) -> np.ndarray:
+    """Which of a batch's images, counted as they come in the row of copies, stands at each of its places (b,).
+
+    Every `repeats`-th one, then those beside them, and so on: copies of an image lie about b / `repeats` places apart,
+    on other replicas where there are so many, and never at 2i and 2i + 1, where they would be mixed.
+    """
+    return np.concatenate([np.arange(first, batch_size, repeats) for first in range(repeats)])
 
 
 def shuffled(position: tf.Tensor, count: int, *, seed: int) -> tf.Tensor:
@@ -87,8 +96,8 @@ def shuffled(position: tf.Tensor, count: int, *, seed: int) -> tf.Tensor:
 
 def examples_of_step(source: Source, step: int, *, batch_size: int, repeats: int, seed: int) -> np.ndarray:
     """The different images (m,) of the training split that `training_batches` reads for a step."""
-    different = batch_size // repeats
-    places = tf.range(step * different, (step + 1) * different, dtype=tf.int64)
+    first, last = step * batch_size // repeats, ((step + 1) * batch_size - 1) // repeats
+    places = tf.range(first, last + 1, dtype=tf.int64)
     return np.array([shuffled(place, len(source.train), seed=seed) for place in places])
 
 

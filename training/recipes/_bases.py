@@ -10,7 +10,7 @@ IMAGENET_224 = Images(train_size_px=224, test_size_px=224, crop=0.875, mean=MEAN
 BICUBIC_224 = replace(IMAGENET_224, crop=0.95, interpolation="bicubic")
 
 RANDOM_AREA = Augmentation(crop="random_area")
-# fb.resnet.torch, datasets/imagenet.lua
+# facebookarchive/fb.resnet.torch, datasets/imagenet.lua; GluonCV's train_imagenet.py has the same.
 FAIR_COLOR = replace(RANDOM_AREA, color_jitter=0.4, lighting=0.1)
 
 # PyTorch's form of SGD, with which the rate lies outside the momentum.

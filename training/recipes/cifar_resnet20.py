@@ -10,10 +10,10 @@ RECIPE = Recipe(
         hardware="2 GPUs; any one device does",
         expected="91.25 % of the test images right (table 6: 8.75 % error)",
         departures="A mean and a standard deviation a channel instead of a mean a pixel, which would tie the network "
-        "to one image size. All 50,000 training images; the paper holds 5,000 back. The last norm of each block starts "
-        "at zero. Norms and biases do not decay.",
+        "to one image size. All 50,000 training images; the paper holds 5,000 back. The classifier's bias does not "
+        "decay; nor do norms, as there (Goyal et al. 2017, section 5.1, on He et al.).",
     ),
-    network=Network(row="cifar_resnet20", zero_init_residual=True),
+    network=Network(row="cifar_resnet20"),
     images=Images(
         train_size_px=32, test_size_px=32, crop=1.0, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)
     ),

@@ -16,7 +16,8 @@ RECIPE = replace(
         expected="The plain net of 56 layers ends with a higher training error than that of 20 (figures 1 and 6), the "
         "residual net of 56 with a lower one than that of 20; their test errors are 6.97 and 8.75 % (table 6)",
         departures="A mean and a standard deviation a channel instead of a mean a pixel. All 50,000 training images; "
-        "the paper holds 5,000 back. Norms and biases do not decay. No warm-up, which the paper has for 110 layers.",
+        "the paper holds 5,000 back. The classifier's bias does not decay. No warm-up, which the paper has for 110 "
+        "layers.",
     ),
     network=replace(RESNET20.network, zero_init_residual=False),
     watch=replace(RESNET20.watch, evaluate_every=8_000),

@@ -9,11 +9,13 @@ RECIPE = replace(
     TORCHVISION_V1,
     name="resnet50d_bag_of_tricks",
     about=About(
-        paper="He et al., Bag of Tricks (arXiv 1812.01187), sections 2 to 5",
+        paper="He et al., Bag of Tricks (arXiv 1812.01187), sections 2 to 5, and its code, dmlc/gluon-cv, "
+        "scripts/classification/imagenet/train_imagenet.py",
         data=IMAGENET,
         hardware="8 V100 GPUs of 128 images each",
         expected="78.31 % top-1 at 224 (table 6)",
-        departures="Hue is not jittered, contrast is; interpolation is bilinear throughout.",
+        departures="Brightness, contrast and saturation are jittered, as in the code; section 2.1 names hue, not "
+        "contrast.",
     ),
     network=Network(row="resnet50d", zero_init_residual=True, dtype="mixed_float16"),
     augmentation=FAIR_COLOR,

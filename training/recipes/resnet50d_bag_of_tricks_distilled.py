@@ -11,8 +11,8 @@ RECIPE = replace(
     about=replace(
         PLAIN.about,
         expected="78.67 % top-1 at 224 (table 6)",
-        departures="The two parts of the loss have half the weight each; the paper adds them up with a weight of one. "
-        "The teacher's weights are those of GluonCV, the paper's code. Hue is not jittered, contrast is.",
+        departures=PLAIN.about.departures + " The two parts of the loss have half the weight each, as in the code; "
+        "section 5.3 adds them up. The teacher's weights are those that GluonCV published.",
     ),
     loss=replace(
         PLAIN.loss, teacher=Network(row="resnet152d", weights="gluon_in1k"), teacher_share=0.5, temperature=20.0

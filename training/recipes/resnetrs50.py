@@ -15,7 +15,10 @@ RECIPE = replace(
         hardware="TPU",
         expected="79.1 % top-1 at 160 (official/vision/MODEL_GARDEN.md)",
         departures="ReLU, as in the published weights that the zoo's rows load; the configuration has swish. Moving "
-        "norm statistics keep 0.9 a step; there they are those of the last batch, and averaged with the weights.",
+        "norm statistics keep 0.9 a step; there they are those of the last batch, and averaged with the weights. "
+        "Where branches are dropped, the rate grows from block to block; there it is the same within a stage. "
+        "RandAugment chooses among Cubuk et al.'s 14 operations; there also inversion, cutout and adding to what is "
+        "dark.",
     ),
     network=Network(row="resnetrs50", dropout=0.25, dtype="mixed_bfloat16"),
     images=replace(MODEL_GARDEN.images, train_size_px=160, test_size_px=160),

@@ -62,6 +62,8 @@ class Network(Part):
     """What the row's channels are multiplied by."""
     zero_init_residual: bool | None = None
     """Start the last norm of each block at zero (Goyal et al. 2017, section 5.1); None: as the row has it."""
+    zero_init_head: bool = False
+    """Start the classifier at zero, also where `weights` have one for as many classes (BiT's fine-tuning)."""
     norm: Literal["batch", "sync_batch", "frozen_batch", "group"] | None = None
     """`sync_batch` takes statistics over all replicas; None: the row's own."""
     drop_path: BelowOne = 0.0
@@ -96,6 +98,11 @@ class Images(Part):
     """Of each channel, of pixels in 0..1."""
     interpolation: Interpolation = "bilinear"
 
+    @property
+    def training_sizes_px(self) -> tuple[int, ...]:
+        """Those of a run, in their order."""
+        return (*self.progressive_px, self.train_size_px)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(Part):
@@ -129,7 +136,9 @@ class Augmentation(Part):
     policy_probability: Share = 1.0
     """That each of RandAugment's operations is applied."""
     repeats: Count = 1
-    """Augmented copies of an image in one batch (Hoffer et al. 2020); an epoch then sees that share of the images."""
+    """Augmented copies of an image, which come one after the other: nearly always in one batch (Hoffer et al. 2020). An
+    epoch sees as many images as ever, copies counted: one in `repeats` of the data. The next goes on with others (the
+    samplers of timm and torchvision draw anew)."""
     mixup: NotNegative = 0.0
     """Alpha of the Beta distribution (Zhang et al. 2018); 0: off."""
     cutmix: NotNegative = 0.0

@@ -42,10 +42,6 @@ class Recipe(Part):
         super().__post_init__()
         if self.network.row.startswith("keras.applications."):
             raise ValueError(f"a network to train must be a row of the zoo. Received: row={self.network.row!r}")
-        if self.batch_size % self.augmentation.repeats:
-            raise ValueError(
-                f"batch_size must divide by repeats={self.augmentation.repeats}. Received: batch_size={self.batch_size}"
-            )
 
     @property
     def command(self) -> str:

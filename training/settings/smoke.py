@@ -19,7 +19,7 @@ def smoke(recipe: Recipe) -> Recipe:
     Augmentation, optimizer, kind of schedule, loss and averaging stay as they are, so that a run of it runs the
     recipe's own code. Weights are random, and a teacher is shrunk in the same way.
     """
-    # Divisible by what a batch is divided by: augmented copies, and parts computed one after the other.
+    # Eight different images beside their augmented copies, and divisible into parts computed one after the other.
     batch_size = IMAGES * math.lcm(recipe.augmentation.repeats, recipe.optimizer.accumulate)
     short = replace(
         recipe.with_length(STEPS, "steps"),

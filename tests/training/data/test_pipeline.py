@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from kres.preprocessing import Preprocess
 from kres.training.data import arrays, evaluation_images, sample_images, training_batches
-from kres.training.data.pipeline import examples_of_step, shuffled
+from kres.training.data.pipeline import _dealt, examples_of_step, shuffled
 from kres.training.settings import Augmentation, Images
 
 IMAGES = Images(train_size_px=4, test_size_px=4, crop=1.0, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
@@ -113,6 +113,47 @@ def test_a_process_reads_its_own_part_only():
     assert sorted(set(read)) == sorted(_ids(found)) and len(found) == 1
 
 
+@pytest.mark.parametrize(("batch_size", "repeats"), [(6, 3), (8, 3), (9, 4), (4, 3), (2, 5)])
+def test_batches_of_any_size_are_cut_off_the_row_of_copies(batch_size, repeats):
+    """The row is that of timm's RepeatAugSampler: the shuffled images, each so often, one after the other."""
+    source, steps = _source(train=8), 12
+    order = _ids(_batches(source, range(steps), batch_size=batch_size, seed=3))
+    row = np.repeat(order, repeats)[: steps * batch_size].reshape(steps, batch_size)
+    found = _batches(source, range(steps), batch_size=batch_size, seed=3, repeats=repeats)
+    for step, (batch, expected) in enumerate(zip(found, row, strict=True)):
+        assert sorted(_ids([batch])) == sorted(expected)
+        different = examples_of_step(source, step, batch_size=batch_size, repeats=repeats, seed=3)
+        assert set(different) == set(expected)
+
+
+def test_batches_cut_off_the_row_are_the_same_from_any_step_and_for_any_replica():
+    options = {"batch_size": 8, "repeats": 3, "crop": "pad", "padding_px": 1, "flip": True, "mixup": 0.2}
+    whole = _batches(_source(), range(4), **options)
+    _assert_same(_batches(_source(), range(2, 4), **options), whole[2:])
+    halves = [
+        _batches(_source(), range(4), parts={"replicas": 2, "first_replica": place}, **options) for place in (0, 1)
+    ]
+    together = [tuple(map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*halves, strict=True)]
+    _assert_same(together, whole)
+
+
+def test_an_epoch_sees_as_many_images_as_there_are_copies_counted():
+    """As in timm: of 12 images 4, three times each; 3 epochs see all, though no batch of 4 holds whole triples."""
+    ids = _ids(_batches(_source(train=12), range(9), batch_size=4, repeats=3))
+    for epoch in ids.reshape(3, 12):
+        assert np.unique(epoch, return_counts=True)[1].tolist() == [3, 3, 3, 3]
+    assert np.unique(ids, return_counts=True)[1].tolist() == [3] * 12
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 4, 5])
+def test_copies_are_never_partners_whatever_the_size_of_the_batch(repeats):
+    for batch_size in range(2 * repeats, 12 * repeats, 2):
+        for step in range(repeats):  # where in a row of copies a batch begins, repeats itself after so many
+            image = (step * batch_size + _dealt(batch_size, repeats=repeats)) // repeats
+            assert np.all(image[0::2] != image[1::2]), (batch_size, step)
+            assert sorted(image) == sorted((step * batch_size + np.arange(batch_size)) // repeats)
+
+
 @pytest.mark.parametrize("repeats", [1, 2, 4])
 def test_a_batch_holds_copies_of_its_images_and_an_epoch_each_image_as_often(repeats):
     found = _batches(_source(train=8), range(repeats), batch_size=8, repeats=repeats)
@@ -132,9 +173,8 @@ def test_copies_are_augmented_on_their_own_and_are_never_partners():
     ("options", "message"),
     [
         ({"parts": {"replicas": 3}}, "must divide by replicas=3. Received: batch_size=8"),
-        ({"repeats": 3}, "must divide by repeats=3. Received: batch_size=8"),
         ({"parts": {"replicas": 2, "first_replica": 1, "local_replicas": 2}}, "among the 2 .* first_replica=1"),
-        ({"parts": {"replicas": 8}, "mixup": 0.2}, "an even number of them. Received: batch_size=8 for 8"),
+        ({"parts": {"replicas": 8}, "mixup": 0.2}, "an even number of them. Received: batch_size=8 in 8"),
         ({"repeats": 8, "cutmix": 1.0}, "at least two different images"),
         ({"crop": "random_side", "side_px": (3, 9)}, r"training size, 4 pixels, .* side_px=\(3, 9\)"),
     ],

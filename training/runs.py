@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from kres.training.changes import Changes, changes_of
 from kres.training.logs import LOG, LogRow, read_history
 from kres.training.workdir import RUN, RUNNING, STATES, flatten, read_run
 
@@ -44,6 +45,8 @@ class Run:
     """Since the run last wrote to its record or its log."""
     settings: Mapping[str, Any]
     """Flat: `recipe.batch_size`, ..."""
+    changes: Changes | None
+    """Fields in which its recipe is not the published one; None of a recipe that is not published."""
     history: tuple[LogRow, ...]
 
     @property
@@ -120,6 +123,7 @@ def _summarized(run: dict[str, Any], history: Sequence[LogRow], *, workdir: Path
         images_per_second=median(row.images_per_second for row in history) if history else None,
         silent_seconds=max(time.time() - max(_written(workdir)), 0.0),
         settings=flatten(settings),
+        changes=changes_of(settings["recipe"]),
         history=tuple(history),
     )
 

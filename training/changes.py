@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kres.training.recipes import list_recipes, recipe
+from kres.training.workdir import data_name
 
 Changes = dict[str, tuple[Any, Any]]
 """By dotted field: the published value and that of the run."""
@@ -29,11 +30,13 @@ def changes_of(stored: Mapping[str, Any]) -> Changes | None:
 
 
 def words_of(value: Any) -> str:
-    """The value of a recipe's field for people."""
+    """The value of a recipe's field to show to others: of a path the last part."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {words_of(item)}" for name, item in value.items() if item not in (None, [], ""))
     if isinstance(value, list):
         return " ".join(map(words_of, value)) or "-"
+    if isinstance(value, str):
+        return data_name(value)
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

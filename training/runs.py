@@ -10,7 +10,7 @@ from typing import Any
 
 from kres.training.changes import Changes, changes_of
 from kres.training.logs import LOG, LogRow, read_history
-from kres.training.workdir import RUN, RUNNING, STATES, flatten, read_run
+from kres.training.workdir import ABOUT, NAME, RUN, RUNNING, STATES, flatten, read_run
 
 DEPTH = 3
 """Folders down from the directory that a run may lie."""
@@ -90,7 +90,7 @@ def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 # Names, what follows from them, and words about a recipe that change nothing in the run.
-_TOLD = ("recipe.name", "recipe.about.", "data.source", "data.class_names", "data.sha256")
+_TOLD = (NAME, ABOUT, "data.source", "data.class_names", "data.sha256")
 
 
 def _read(workdir: Path, folder: Path) -> Run:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,10 +17,15 @@ import kres
 from kres.training.data import Source, Split
 from kres.writing import write_atomically
 
+logger = logging.getLogger(__name__)
+
 RUN = "run.json"
 MODEL = "model.keras"
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
 STATES = (RUNNING, INTERRUPTED, FAILED, FINISHED)
+NAME, ABOUT = "recipe.name", "recipe.about."
+
+Differences = dict[str, tuple[Any, Any]]
 
 
 class WorkdirError(ValueError):
@@ -32,6 +38,8 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
     Raises WorkdirError when it holds other things, another run (with the differences), or (without `resume`) this run.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        if resume:
+            logger.warning("nothing to resume in %s: a new run begins", path)
         path.mkdir(parents=True, exist_ok=True)
         return None
     if not (path / RUN).is_file():
@@ -39,8 +47,9 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
     run = read_run(path)
     differences = _differences(run["settings"], settings)
     if differences:
-        listed = "\n".join(f"  {key}: {old!r} there, {new!r} here" for key, (old, new) in differences.items())
-        raise WorkdirError(f"{path} holds another run. Use its settings or another workdir. They differ in:\n{listed}")
+        raise WorkdirError(
+            f"{path} holds another run. Use its settings or another workdir. They differ in:\n{_listed(differences)}"
+        )
     if not resume:
         raise WorkdirError(f"{path} holds this run already ({run['state']}). Resume it, or use another workdir.")
     return run
@@ -116,12 +125,21 @@ def _listing(split: Split) -> bytes:
     return "\n".join(f"{name}\t{label}" for name, label in zip(split.names, split.labels, strict=True)).encode()
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def _listed(differences: Differences) -> str:
+    """A line a difference; of another recipe the names, as what else it fixes follows from that."""
+    shown = {NAME: differences[NAME]} if NAME in differences else differences
+    lines = [f"  {key}: {old!r} there, {new!r} here" for key, (old, new) in shown.items()]
+    more = len(differences) - len(shown)
+    return "\n".join([*lines, *([f"  and {more} more"] if more else [])])
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> Differences:
+    """By key the values that are not the same; words about a recipe change nothing in its run."""
     old, new = flatten(old), flatten(new)
     if old.get("data.sha256") == new.get("data.sha256"):  # the same images by another path
         for key in ("data.source", "data.class_names"):  # names are in the digest; the earliest runs list none
             old[key] = new.get(key)
-    keys = sorted({*old, *new})
+    keys = sorted(key for key in {*old, *new} if not key.startswith(ABOUT))
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 
 

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "step_"
 STATE = "state.json"
+FOLDER = "checkpoints"
+"""Of a workdir."""
 Which = Literal["last", "best"]
 
 
@@ -124,6 +126,12 @@ class Checkpoints:
             )
         self.tracked.read(str(good / "variables")).assert_consumed()
         return json.loads((good / STATE).read_text())
+
+
+def best_step(workdir: Path) -> int | None:
+    """The step of a run's best checkpoint, None where none was evaluated."""
+    best = Checkpoints(workdir / FOLDER, tf.train.Checkpoint(), keep=1).best()
+    return None if best is None else int(best.name.removeprefix(PREFIX))
 
 
 def check_which(which: str) -> Which:

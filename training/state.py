@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from kres.training.averaging import make_average
-from kres.training.checkpoints import Checkpoints
+from kres.training.checkpoints import FOLDER, Checkpoints
 from kres.training.models import training_model
 from kres.training.optimisation import make_optimizer, make_schedule
 from kres.training.plan import Plan
@@ -44,7 +44,7 @@ class State:
 
     def checkpoints(self, workdir: Path, recipe: Recipe, *, chief: bool = True) -> Checkpoints:
         """Those of a run in `workdir`."""
-        folder, keep = workdir / "checkpoints", recipe.watch.keep_checkpoints
+        folder, keep = workdir / FOLDER, recipe.watch.keep_checkpoints
         return Checkpoints(folder, self.tracked, keep=keep, chief=chief)
 
     def averaged(self) -> AbstractContextManager[Any]:

@@ -148,6 +148,17 @@ def test_the_picture_as_png(folder: Path, tmp_path: Path) -> None:
         assert picture.size[0] > 1000
 
 
+def test_a_run_that_is_not_in_the_picture_has_no_entry_in_its_legend(folder: Path, monkeypatch: Any) -> None:
+    if find_spec("matplotlib") is None:
+        skip_or_fail("matplotlib is not installed")
+    from matplotlib.figure import Figure
+
+    entries: list[list[str]] = []
+    monkeypatch.setattr(Figure, "legend", lambda self, lines, names, **where: entries.append(names))
+    assert runs(folder, "--plot", folder / "p.svg").exit_code == 0
+    assert entries == [["lamb", "plain"]]
+
+
 def test_curves_are_the_logs(folder: Path) -> None:
     from kres.cli.curves import _curve
     from kres.training.runs import find_runs

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Result:
     loss: float | None = None
     """None of a run of kres 0.1, as is the next."""
     images_per_second: float | None = None
-    history: tuple[LogRow, ...]
+    history: tuple[LogRow, ...] = field(repr=False)
 
     @property
     def model_path(self) -> Path:
@@ -229,7 +229,7 @@ def require_parts(recipe: Recipe, *, replicas: int) -> None:
     accumulate, each = recipe.optimizer.accumulate, recipe.batch_size // replicas
     if each % accumulate:
         raise ValueError(
-            f"each replica's part of the batch, {each} images on {replicas}, must divide by accumulate. "
+            f"each replica's part of the batch, {each} images on {replicas}, must be a multiple of accumulate. "
             f"Received: batch_size={recipe.batch_size}, accumulate={accumulate}"
         )
     norm = recipe.network.norm or kres.spec(recipe.network.row).norm

@@ -90,7 +90,7 @@ def plan(recipe: Recipe, train_images: int) -> Plan:
     schedule = recipe.schedule
     if recipe.batch_size % recipe.optimizer.accumulate:
         raise ValueError(
-            f"batch_size must divide by accumulate={recipe.optimizer.accumulate}. "
+            f"batch_size must be a multiple of accumulate={recipe.optimizer.accumulate}. "
             f"Received: batch_size={recipe.batch_size}"
         )
     steps_per_epoch = train_images / recipe.batch_size

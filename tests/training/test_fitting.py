@@ -57,6 +57,10 @@ def test_the_log_holds_every_readout(finished):
     json.dumps(finished.to_dict())
 
 
+def test_a_result_is_shown_without_its_history(finished):
+    assert f"accuracy={finished.accuracy}" in repr(finished) and "LogRow" not in repr(finished)
+
+
 def test_the_final_model_ends_in_probabilities_and_knows_its_preprocessing(finished):
     model = keras.saving.load_model(finished.model_path)
     assert kres.preprocess(model).size == 8
@@ -231,7 +235,7 @@ def test_an_image_that_breaks_during_a_run_is_named(tmp_path, monkeypatch):
     ("norm", "batch_size", "message"),
     [
         ("sync_batch", 8, r"use accumulate=1, norm='batch' or one replica. Received: norm='sync_batch', accumulate=2"),
-        ("batch", 6, r"3 images on 2, must divide by accumulate. Received: batch_size=6, accumulate=2"),
+        ("batch", 6, r"3 images on 2, must be a multiple of accumulate. Received: batch_size=6, accumulate=2"),
     ],
 )
 def test_parts_of_a_batch_that_cannot_be_are_refused_early(norm, batch_size, message):
@@ -257,7 +261,7 @@ def test_a_folder_trains_and_its_corrupt_images_are_counted(tmp_path):
     victim = tmp_path / "images" / "cat" / "3.png"
     victim.write_bytes(victim.read_bytes()[:60])
     run = {"data": tmp_path / "images", "workdir": tmp_path / "run"}
-    with pytest.raises(ValueError, match=r"1 of \d+ images cannot be decoded: cat/3\.png"):
+    with pytest.raises(ValueError, match=r"1 of \d+ training images cannot be decoded: cat/3\.png"):
         fit(tiny_recipe(steps=2), **run)
     assert not (tmp_path / "run").exists()
     result = fit(tiny_recipe(steps=2), **run, on_corrupt="skip")

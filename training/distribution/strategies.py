@@ -144,7 +144,8 @@ def require_divisible(batch_size: int, strategy: tf.distribute.Strategy) -> None
         below = batch_size - batch_size % replicas
         choices = " or ".join(str(size) for size in (below, below + replicas) if size)
         raise ValueError(
-            f"batch_size must divide by the {replicas} replicas: use {choices}. Received: batch_size={batch_size}"
+            f"batch_size must be a multiple of the {replicas} replicas: use {choices}. "
+            f"Received: batch_size={batch_size}"
         )
 
 

@@ -16,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "step_"
 STATE = "state.json"
-FOLDER = "checkpoints"
-"""Of a workdir."""
 Which = Literal["last", "best"]
 
 
@@ -69,7 +67,7 @@ class Checkpoints:
         except (OSError, tf.errors.OpError) as error:
             shutil.rmtree(aside, ignore_errors=True)
             raise CheckpointError(
-                f"checkpoint {target} could not be written: {_reason(error)}. {self.describe_last_good()}"
+                f"checkpoint {target} could not be written: {reason(error)}. {self.describe_last_good()}"
             ) from error
         best = self.best()
         for old in self.paths()[: -self.keep]:
@@ -128,9 +126,9 @@ class Checkpoints:
         return json.loads((good / STATE).read_text())
 
 
-def best_step(workdir: Path) -> int | None:
-    """The step of a run's best checkpoint, None where none was evaluated."""
-    best = Checkpoints(workdir / FOLDER, tf.train.Checkpoint(), keep=1).best()
+def best_step(folder: Path) -> int | None:
+    """The step of the best checkpoint in a run's `folder` of them, None where none was evaluated."""
+    best = Checkpoints(folder, tf.train.Checkpoint(), keep=1).best()
     return None if best is None else int(best.name.removeprefix(PREFIX))
 
 
@@ -185,5 +183,6 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What an error of the operating system, or TensorFlow's of the same, says."""
     return error.message if isinstance(error, tf.errors.OpError) else str(error)

@@ -14,12 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 import kres
+from kres.training.checkpoints import PREFIX
 from kres.training.data import Source, Split
+from kres.training.logs import read_history
 from kres.writing import write_atomically
 
 logger = logging.getLogger(__name__)
 
 RUN = "run.json"
+CHECKPOINTS = "checkpoints"
 MODEL = "model.keras"
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
 STATES = (RUNNING, INTERRUPTED, FAILED, FINISHED)
@@ -35,24 +38,35 @@ class WorkdirError(ValueError):
 def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
     """Make `path` the workdir of a run with `settings`; returns the `run.json` that was there, None for a new run.
 
+    A run that ended before its first checkpoint leaves nothing to resume, and so is begun anew; another run takes its
+    place if it logged nothing either.
+
     Raises WorkdirError when it holds other things, another run (with the differences), or (without `resume`) this run.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        if resume:
-            logger.warning("nothing to resume in %s: a new run begins", path)
         path.mkdir(parents=True, exist_ok=True)
+        _tell_of_new(path, resume=resume)
         return None
     if not (path / RUN).is_file():
         raise WorkdirError(f"a workdir must be new, empty, or hold a run. Received: {path}, which has no {RUN}")
     run = read_run(path)
+    to_resume = run["state"] not in (FAILED, INTERRUPTED) or any((path / CHECKPOINTS).glob(f"{PREFIX}*"))
     differences = _differences(run["settings"], settings)
+    if differences and not to_resume and not read_history(path):
+        _tell_of_new(path, resume=resume)
+        return None
     if differences:
         raise WorkdirError(
             f"{path} holds another run. Use its settings or another workdir. They differ in:\n{_listed(differences)}"
         )
-    if not resume:
+    if not resume and to_resume:
         raise WorkdirError(f"{path} holds this run already ({run['state']}). Resume it, or use another workdir.")
-    return run
+    return run if resume else None
+
+
+def _tell_of_new(path: Path, *, resume: bool) -> None:
+    if resume:  # a mistyped name would else train from the start in silence
+        logger.warning("nothing to resume in %s: a new run begins", path)
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -118,8 +118,9 @@ def _closing(result: "Result", *, kept: bool) -> str:
 def _better(result: "Result") -> str:
     """The best checkpoint of a run in words; empty where that is its last."""
     from kres.training.checkpoints import best_step
+    from kres.training.workdir import CHECKPOINTS
 
-    best = best_step(result.workdir)
+    best = best_step(result.workdir / CHECKPOINTS)
     row = next((row for row in result.history if row.step == best and best != result.steps), None)
     return "" if row is None or row.test_accuracy is None else f"best {row.test_accuracy:.2%} at step {row.step}"
 
@@ -179,7 +180,7 @@ def _place(workdir: Path | None, recipe: "Recipe", data: str, *, temporary: bool
 def ends_with_its_exit_code(advice: str) -> Iterator[None]:
     """End the command as a run that stops within says.
 
-    That is with 130 or 143 after a signal, 138 when another worker is gone (which tells a cluster to start again), 1
+    That is with 130 or 143 after a signal, 138 when another worker is gone (which tells a cluster to start again), 3
     when its loss is not finite. `advice` tells how a stopped run goes on.
     """
     from kres.training import Interrupted, NotFinite
@@ -195,4 +196,4 @@ def ends_with_its_exit_code(advice: str) -> Iterator[None]:
         raise typer.Exit(lost.exit_code) from lost
     except NotFinite as error:
         logger.error("%s", error)
-        raise typer.Exit(1) from error
+        raise typer.Exit(error.exit_code) from error

@@ -90,7 +90,7 @@ def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 # Names, what follows from them, and words about a recipe that change nothing in the run.
-_TOLD = (NAME, ABOUT, "data.source", "data.class_names", "data.sha256")
+_TOLD = (NAME, ABOUT, "data.source", "data.class_names", "data.sha256", "data.contents_sha256")
 
 
 def _read(workdir: Path, folder: Path) -> Run:

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 
 def main() -> None:
@@ -17,12 +18,24 @@ def main() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # looks for GPUs, and complains where there is no driver
+        _use_onednn(tf)
 
     from kres.cli.app import run
 
     # By default SIGTERM ends a process on the spot, and half-written artifacts would stay behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     run()
+
+
+def _use_onednn(tf: Any) -> None:
+    """Run an operation on integers, of which oneDNN says as an error, once a process, that some CPUs have none.
+
+    In a session of its own, without GPUs: an eager operation would settle the devices before a command can choose.
+    """
+    with tf.Graph().as_default():
+        numbers = tf.compat.v1.placeholder(tf.uint8, (2, 2))  # a constant would be folded
+        with tf.compat.v1.Session(config=tf.compat.v1.ConfigProto(device_count={"GPU": 0})) as session:
+            session.run(tf.transpose(numbers), {numbers: [[0, 1], [2, 3]]})
 
 
 @contextlib.contextmanager

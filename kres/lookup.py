@@ -10,17 +10,22 @@ from kres.zoo import ROWS
 T = TypeVar("T")
 
 
-def look_up(table: Mapping[str, T], name: object, *, what: str) -> T:
-    """The entry of `table` called `name`; `what` says in the error what the table holds.
+FEW = 20
+
+
+def look_up(table: Mapping[str, T], name: object, *, what: str, listing: str = "") -> T:
+    """The entry of `table` called `name`; `what` says in the error what the table holds, `listing` what lists it.
 
     Raises:
         ValueError: no entry has that name; the error names the closest.
     """
     if isinstance(name, str) and name in table:
         return table[name]
-    close = difflib.get_close_matches(str(name).lower(), table, n=3, cutoff=0.5)
-    hint = f"Closest: {', '.join(close)}." if close else f"Known: {', '.join(sorted(table)[:20])}."
-    raise ValueError(f"There is no {what} of that name. {hint} Received: {name!r}")
+    # Of a table too long to be told whole, the nearest names, near or not.
+    close = difflib.get_close_matches(str(name).lower(), table, n=3, cutoff=0.5 if len(table) <= FEW else 0.0)
+    hint = f"Closest: {', '.join(close)}." if close else f"Known: {', '.join(sorted(table))}."
+    listed = f" `{listing}` shows all {len(table)}." if listing else ""
+    raise ValueError(f"There is no {what} of that name. {hint}{listed} Received: {name!r}")
 
 
 def spec(name: str) -> Spec:
@@ -29,4 +34,4 @@ def spec(name: str) -> Spec:
     Raises:
         ValueError: the zoo has no such row; the error names the closest.
     """
-    return look_up(ROWS, name, what="network")
+    return look_up(ROWS, name, what="network", listing="kres list")

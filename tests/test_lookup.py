@@ -20,6 +20,15 @@ def test_a_name_like_none_gets_the_known_ones():
         look_up({"a": 1, "b": 2}, "zzzzzz", what="letter")
 
 
+def test_a_name_like_none_of_many_gets_the_nearest_and_what_lists_them_all():
+    with pytest.raises(
+        ValueError, match=r"Closest: \w+, \w+, \w+\. `kres list --recipes` shows all \d+\. Received: 'zz'"
+    ):
+        kres.training.recipe("zz")
+    with pytest.raises(ValueError, match=r"`kres list` shows all \d+\."):
+        kres.spec("zz")
+
+
 def test_a_name_of_another_type_is_refused():
     with pytest.raises(ValueError, match="Received: 50"):
         kres.spec(50)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 import kres
+from kres.training.changes import changes_of, words_of
 from kres.training.logs import LogRow, read_history
 from kres.training.workdir import RUN, WorkdirError, data_name, flatten, read_run
 from kres.weights.card import card, fact_table, licence_of, markdown_table, use_of_model
@@ -72,7 +73,7 @@ def training_notes(workdir: Path) -> str:
         fact_table({name: text for name, text in _facts(run).items() if text}),
         *_course(read_history(workdir)),
         "<details><summary>The recipe, as it ran</summary>",
-        fact_table({name: _words(value) for name, value in settings.items()}, head=("setting", "value")),
+        fact_table({name: words_of(value) for name, value in settings.items()}, head=("setting", "value")),
         f"</details>\n\n`{RUN}` of the run says it all.",
     ]
     return "\n\n".join(parts)
@@ -99,11 +100,13 @@ def _facts(run: Mapping[str, Any]) -> dict[str, str]:
     """What the record says, by name; empty where it does not, as in those of older versions."""
     recipe, data = run["settings"]["recipe"], run["settings"]["data"]
     about = recipe.get("about", {})
+    elsewhere = "" if data_name(data["source"]) == about.get("data") else f", on {about.get('data')}"
     return {
         "Recipe": recipe["name"],
         "Its source": about.get("paper", ""),
-        "Published for it": about.get("expected", ""),
-        "Where it departs from its source": about.get("departures", ""),
+        f"Published for it{elsewhere}": about.get("expected", ""),
+        "Changed in it for this run": _changes(recipe),
+        f"Where it departs from its source{elsewhere}": about.get("departures", ""),
         "Data": _data(data),
         "Score": _score(run.get("result") or {}),
         "Length": _length(run),
@@ -113,6 +116,11 @@ def _facts(run: Mapping[str, Any]) -> dict[str, str]:
         "Versions": ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items()),
         "Code": _code(run.get("git")),
     }
+
+
+def _changes(recipe: Mapping[str, Any]) -> str:
+    changes = changes_of(recipe) or {}
+    return "; ".join(f"{field} {' -> '.join(map(words_of, pair))}" for field, pair in changes.items())
 
 
 def _data(data: Mapping[str, Any]) -> str:
@@ -137,7 +145,7 @@ def _length(run: Mapping[str, Any]) -> str:
         return ""
     words = f"{result['steps']:,} steps in {timedelta(seconds=round(result['seconds']))}"
     speed = result.get("images_per_second")
-    return words + (f", {speed:,.0f} images/s" if speed else "")
+    return words + (f", {speed:,.0f} images/s over all of it" if speed else "")
 
 
 def _time(run: Mapping[str, Any]) -> str:
@@ -193,15 +201,3 @@ def _readout(row: LogRow) -> tuple[str, ...]:
 
 def _tells(name: str, value: Any) -> bool:
     return not name.startswith("about.") and value not in (None, [], "")
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, str):
-        return data_name(value)
-    return (
-        " ".join(map(_words, value))
-        if isinstance(value, list)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )

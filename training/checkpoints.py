@@ -133,6 +133,12 @@ def identity(state: dict[str, Any] | None) -> str:
     return hashlib.sha256(json.dumps(state["sha256"], sort_keys=True).encode()).hexdigest()[:12]
 
 
+def best_step(folder: Path) -> int | None:
+    """The step of the best checkpoint in a run's `folder` of them, None where none was evaluated."""
+    best = Checkpoints(folder, tf.train.Checkpoint(), keep=1).best()
+    return None if best is None else int(best.name.removeprefix(PREFIX))
+
+
 def check_which(which: str) -> Which:
     """`which`, if it names a checkpoint; ValueError else."""
     for known in get_args(Which):

@@ -21,12 +21,14 @@ SHORT_SECONDS = 2.0
 INPUT_BOUND = 0.2
 """Share of the time waiting from which a run is called input-bound: without it, it would be 1.25 times as fast."""
 
+INPUT, COMPUTE = "input-bound", "compute-bound"
+
 
 def bound(row: LogRow) -> str | None:
     """What a run's speed hangs on, in words; None where the waiting was not measured."""
     if row.input_wait is None:
         return None
-    return "input-bound" if row.input_wait > INPUT_BOUND else "compute-bound"
+    return INPUT if row.input_wait > INPUT_BOUND else COMPUTE
 
 
 class _Bar(Progress):
@@ -53,7 +55,9 @@ class Display:
         self._spoke = time.monotonic()
         self._pace = Pace(total, evaluate_every=evaluate_every)
         self._evaluation_began: float | None = None
-        self._waits: list[float] = []
+        self._readouts = 0
+        self._newest: str | None = None
+        self._bound: str | None = None
         self._advised = not chief
         self._bar = _Bar(
             TextColumn("{task.description}"),
@@ -78,12 +82,16 @@ class Display:
         """Show the newest readout."""
         self._pace.read_out(row.step, time.monotonic())
         left = _duration(self._pace.seconds_left())
-        text = _describe(row)
+        lasting = self._judge(row)
+        text = _describe(row, bound_by=self._bound)
         self._bar.numbers = text
         self._bar.update(self._steps, completed=row.step, left=left)
         if self._due() or (self._logs and row.step == self._total):
             self._say(f"step {row.step} of {self._total}: {text}" + (f"  {left} left" if left else ""))
-        self._advise(row)
+        if lasting and self._bound == INPUT and not self._advised:
+            self._advised = True
+            share = f"{row.input_wait:.0%}"
+            logger.info("training waits %s of its time for the input: `kres data bench` tells why", share)
 
     def evaluating(self, done: int, total: int) -> None:
         """Show how many of the test images are evaluated; call it with 0 first and with `total` last."""
@@ -107,20 +115,25 @@ class Display:
         self._spoke = time.monotonic()
         logger.info("%s", text)
 
-    def _advise(self, row: LogRow) -> None:
-        """Say once what to do; two readouts must agree, and a process's first, when the input starts, is left out."""
-        self._waits.append(row.input_wait or 0.0)
-        newest = self._waits[1:][-2:]
-        if not self._advised and len(newest) == 2 and min(newest) > INPUT_BOUND:
-            self._advised = True
-            share = f"{newest[-1]:.0%}"
-            logger.info("training waits %s of its time for the input: `kres data bench` tells why", share)
+    def _judge(self, row: LogRow) -> bool:
+        """Note what the run is bound by, and return whether two readouts in a row agree in it: it changes only then.
+
+        A process's first, when the input starts, is left out.
+        """
+        self._readouts += 1
+        if self._readouts == 1:
+            return False
+        before, self._newest = self._newest, bound(row)
+        lasting = before == self._newest
+        if lasting or self._bound is None:
+            self._bound = self._newest
+        return lasting
 
 
-def _describe(row: LogRow) -> str:
-    text = f"loss {row.loss:.4f}  accuracy {row.accuracy:.2%}  {row.images_per_second:.0f} images/s"
-    if words := bound(row):
-        text += f"  {words}"
+def _describe(row: LogRow, *, bound_by: str | None) -> str:
+    text = f"loss {row.loss:.4f}  accuracy {row.accuracy:.2%}  {row.images_per_second:.0f} images/s now"
+    if bound_by:
+        text += f"  {bound_by}"
     if row.test_accuracy is not None:
         text += f"  test {row.test_accuracy:.2%}"
     return text

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Result:
     loss: float | None = None
     """None of a run of kres 0.1, as is the next."""
     images_per_second: float | None = None
-    history: tuple[LogRow, ...]
+    history: tuple[LogRow, ...] = field(repr=False)
 
     @property
     def model_path(self) -> Path:

@@ -24,7 +24,7 @@ def accumulated(compute: Callable[..., Any], batch: Sequence[tf.Tensor], *, part
         return compute(*batch)
     images = batch[0].shape[0]
     if images is None or images % parts:
-        raise ValueError(f"a replica's images must divide by accumulate={parts}. Received: {images} images")
+        raise ValueError(f"a replica's images must be a multiple of accumulate={parts}. Received: {images} images")
     size = images // parts
     pieces = [tf.reshape(tensor, (parts, size, *tensor.shape[1:])) for tensor in batch]
     specs = [tf.TensorSpec(piece.shape[1:], piece.dtype) for piece in pieces]

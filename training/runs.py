@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from kres.training.changes import Changes, changes_of
 from kres.training.logs import LOG, LogRow, read_history
-from kres.training.workdir import RUN, RUNNING, STATES, flatten, read_run
+from kres.training.workdir import ABOUT, NAME, RUN, RUNNING, STATES, flatten, read_run
 
 DEPTH = 3
 """Folders down from the directory that a run may lie."""
@@ -44,6 +45,8 @@ class Run:
     """Since the run last wrote to its record or its log."""
     settings: Mapping[str, Any]
     """Flat: `recipe.batch_size`, ..."""
+    changes: Changes | None
+    """Fields in which its recipe is not the published one; None of a recipe that is not published."""
     history: tuple[LogRow, ...]
 
     @property
@@ -87,7 +90,7 @@ def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 # Names, what follows from them, and words about a recipe that change nothing in the run.
-_TOLD = ("recipe.name", "recipe.about.", "data.source", "data.class_names", "data.sha256", "data.contents_sha256")
+_TOLD = (NAME, ABOUT, "data.source", "data.class_names", "data.sha256", "data.contents_sha256")
 
 
 def _read(workdir: Path, folder: Path) -> Run:
@@ -120,6 +123,7 @@ def _summarized(run: dict[str, Any], history: Sequence[LogRow], *, workdir: Path
         images_per_second=median(row.images_per_second for row in history) if history else None,
         silent_seconds=max(time.time() - max(_written(workdir)), 0.0),
         settings=flatten(settings),
+        changes=changes_of(settings["recipe"]),
         history=tuple(history),
     )
 

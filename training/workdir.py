@@ -1,6 +1,7 @@
 """A run's directory: what it holds, whether a new call may go on with it, and its `run.json`."""
 
 import json
+import logging
 import platform
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,11 +18,16 @@ from kres.training.data import Source
 from kres.training.logs import read_history
 from kres.writing import write_atomically
 
+logger = logging.getLogger(__name__)
+
 RUN = "run.json"
 CHECKPOINTS = "checkpoints"
 MODEL = "model.keras"
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
 STATES = (RUNNING, INTERRUPTED, FAILED, FINISHED)
+NAME, ABOUT = "recipe.name", "recipe.about."
+
+Differences = dict[str, tuple[Any, Any]]
 
 
 class WorkdirError(ValueError):
@@ -38,6 +44,7 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
     """
     if not path.exists() or (path.is_dir() and not any(_seen(path))):
         path.mkdir(parents=True, exist_ok=True)
+        _tell_of_new(path, resume=resume)
         return None
     if not (path / RUN).is_file():
         raise WorkdirError(f"a workdir must be new, empty, or hold a run. Received: {path}, which has no {RUN}")
@@ -45,10 +52,12 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
     to_resume = run["state"] not in (FAILED, INTERRUPTED) or any((path / CHECKPOINTS).glob(f"{PREFIX}*"))
     differences = _differences(run["settings"], settings)
     if differences and not to_resume and not read_history(path):
+        _tell_of_new(path, resume=resume)
         return None
     if differences:
-        listed = "\n".join(f"  {key}: {old!r} there, {new!r} here" for key, (old, new) in differences.items())
-        raise WorkdirError(f"{path} holds another run. Use its settings or another workdir. They differ in:\n{listed}")
+        raise WorkdirError(
+            f"{path} holds another run. Use its settings or another workdir. They differ in:\n{_listed(differences)}"
+        )
     if not resume and to_resume:
         raise WorkdirError(f"{path} holds this run already ({run['state']}). Resume it, or use another workdir.")
     return run if resume else None
@@ -57,6 +66,11 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
 def _seen(path: Path) -> Iterator[Path]:
     """What is in a directory, but for hidden files: the lock, and what a process left that was killed as it wrote."""
     return (child for child in path.iterdir() if not child.name.startswith("."))
+
+
+def _tell_of_new(path: Path, *, resume: bool) -> None:
+    if resume:  # a mistyped name would else train from the start in silence
+        logger.warning("nothing to resume in %s: a new run begins", path)
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -123,14 +137,23 @@ def data_name(source: str) -> str:
     return place.name if place.is_absolute() or place.is_dir() else source
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def _listed(differences: Differences) -> str:
+    """A line a difference; of another recipe the names, as what else it fixes follows from that."""
+    shown = {NAME: differences[NAME]} if NAME in differences else differences
+    lines = [f"  {key}: {old!r} there, {new!r} here" for key, (old, new) in shown.items()]
+    more = len(differences) - len(shown)
+    return "\n".join([*lines, *([f"  and {more} more"] if more else [])])
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> Differences:
+    """By key the values that are not the same; words about a recipe change nothing in its run."""
     old, new = flatten(old), flatten(new)
     if old.get("data.sha256") == new.get("data.sha256"):  # the same images by another path
         for key in ("data.source", "data.class_names"):  # names are in the digest; the earliest runs list none
             old[key] = new.get(key)
     # The earliest runs have none, as above.
     old.setdefault("data.contents_sha256", new.get("data.contents_sha256"))
-    keys = sorted({*old, *new})
+    keys = sorted(key for key in {*old, *new} if not key.startswith(ABOUT))
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 
 

@@ -28,6 +28,7 @@ from kres.cli.push import push
 from kres.cli.runs import runs
 from kres.cli.train import train
 from kres.cli.verify import verify
+from kres.cli.wording import in_options, unwrapped
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
@@ -59,8 +60,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for name, command in COMMANDS.items():
-    app.command(name)(command)
-data.command("bench")(data_bench)
+    app.command(name, help=unwrapped(command.__doc__))(command)
+data.command("bench", help=unwrapped(data_bench.__doc__))(data_bench)
 app.add_typer(data, name="data")
 
 
@@ -96,7 +97,8 @@ def run() -> None:
     except TOLD_IN_A_LINE as error:
         if logger.isEnabledFor(logging.DEBUG):
             raise
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        told = in_options(str(error), typer.main.get_command(app), sys.argv[1:])
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(told)}", highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kres.cli.plot import check_picture, figure_class
+from kres.cli.plot import check_picture, figure_class, marker_of
 from kres.writing import write_atomically
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def write_plot(path: Path, runs: Sequence["Run"], against: str) -> list[str]:
         curves = {name: _curve(run, against, name) for name in panels}
         if not any(curves.values()):
             bare.append(run.name)
+            continue
         for name, axis in panels.items():
             # The ten colours of the default cycle, then again with other dashes.
             axis.plot(
@@ -37,7 +38,7 @@ def write_plot(path: Path, runs: Sequence["Run"], against: str) -> list[str]:
                 label=run.name,
                 color=f"C{number % 10}",
                 linestyle=("-", "--", ":", "-.")[number // 10 % 4],
-                marker="." if len(curves[name]) < 50 else None,
+                marker=marker_of(len(curves[name])),
                 linewidth=1.2,
             )
     panels["loss"].set_ylabel("training loss")

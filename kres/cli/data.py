@@ -79,9 +79,10 @@ def _print(found: "Inspection", shown: tuple[list[int], list[int]], *, limit: in
     for what, counts in (("formats", found.formats), ("colours", found.colours)):
         listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         console.print(escape(f"{what}: {listed}"), highlight=False)
+    needed = " (to train on the others, give --on-corrupt skip)" if found.corrupt else ""
     lines = [
         *_unread(found),
-        _named("cannot be decoded, and are left out above", found.corrupt, limit=limit),
+        _named(f"cannot be decoded, and are left out above{needed}", found.corrupt, limit=limit),
         _named(
             "of the test images are in the training split too, byte for byte",
             [f"{train} = {test}" for train, test in found.leaks],

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from kres.cli.plot import figure_class
+from kres.cli.plot import figure_class, marker_of
 from kres.writing import write_atomically
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def _draw_errors(axis: Any, nets: "Sequence[Trained]", style: dict[str, Any]) ->
     # A run that was interrupted has a readout more than the others.
     steps = sorted(set.intersection(*map(set, curves)))
     at_each = [[curve[step] for curve in curves] for step in steps]
-    axis.plot(steps, list(map(fmean, at_each)), label=f"{nets[0].kind}, {nets[0].depth} layers", **style)
+    label = f"{nets[0].kind}, {nets[0].depth} layers"
+    axis.plot(steps, list(map(fmean, at_each)), label=label, marker=marker_of(len(steps)), **style)
     axis.fill_between(steps, list(map(min, at_each)), list(map(max, at_each)), color=style["color"], alpha=0.15)
 
 

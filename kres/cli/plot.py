@@ -64,6 +64,11 @@ def _ticks(costs: Sequence[float]) -> tuple[list[float], list[str]]:
     return shown, [f"{place:g}" for place in shown]
 
 
+def marker_of(points: int) -> str | None:
+    """The marker of a curve: without one, a curve of a single point would not be seen."""
+    return "." if points < 50 else None
+
+
 def figure_class() -> Any:
     """Matplotlib's Figure, which needs no display; ModuleNotFoundError that names the extra."""
     try:

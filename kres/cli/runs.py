@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 HIGH_FIRST = {"step", "best", "last", "images_per_second"}
 SORT_KEYS = ("name", "recipe", "data", "state", "step", "best", "last", "loss", "seconds", "images_per_second")
 SHOWN_SETTINGS = 8
+FIRST = ("schedule.length", "schedule.unit", "batch_size", "seed")
 COLOURS = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
@@ -36,7 +37,7 @@ def runs(
     against: Annotated[str, typer.Option(help=f"What the curves run over: {', '.join(AXES)}.")] = "step",
     as_json: AsJson = False,
 ) -> None:
-    """Put training runs side by side: how far they are, how good, how fast, and in which settings they differ."""
+    """Put training runs side by side: how far they are, how good, how fast, and what was changed in their recipes."""
     if sort not in SORT_KEYS:
         raise ValueError(f"sort must be one of {', '.join(SORT_KEYS)}. Received: sort={sort!r}")
     if plot is not None:
@@ -59,7 +60,7 @@ def runs(
             json.dumps([_jsonable(run, differs) for run, differs in zip(found, settings, strict=True)], indent=2)
         )
     else:
-        Console().print(_progress(found), _settings(found, settings))
+        Console().print(_progress(found), _recipes(found))
 
 
 def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
@@ -75,16 +76,17 @@ def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
 
 
 def _progress(found: Sequence["Run"]) -> Table:
-    """How far the runs are, how good and how fast."""
-    numbers = ("step", "best", "last", "loss", "time", "images/s")
+    """How far the runs are, how good and how fast; with a name of 20 letters, in 80 columns."""
+    numbers = ("step", "best", "last", "loss", "time", "img/s")
     table = Table(
         Column("run", overflow="fold"),
         Column("state", no_wrap=True),
-        *(_right(head) for head in numbers),
+        *(Column(head, justify="right", no_wrap=True) for head in numbers),
         box=SIMPLE_HEAD,
-        pad_edge=False,
+        padding=0,
+        show_edge=False,
     )
-    table.caption = "best and last: test accuracy in %; time: in training steps"
+    table.caption = "best, last: test accuracy (%); time: in steps; img/s: median of the log"
     for run in found:
         table.add_row(
             escape(run.name),
@@ -99,23 +101,51 @@ def _progress(found: Sequence["Run"]) -> Table:
     return table
 
 
-def _settings(found: Sequence["Run"], settings: Sequence[dict[str, Any]]) -> Table:
-    """What the runs are, and the settings in which they differ if they do."""
+def _recipes(found: Sequence["Run"]) -> Table:
+    """The runs of each recipe, on which data, and what sets them apart."""
     from kres.training.workdir import data_name
 
-    differ = any(settings)
-    columns = [
-        Column(head, overflow="fold") for head in ("run", "recipe", "data", *(("differs in",) if differ else ()))
-    ]
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
-    for run, own in zip(found, settings, strict=True):
-        cells = (run.name, run.recipe, data_name(run.data), *((_differences(own),) if differ else ()))
-        table.add_row(*map(escape, cells))
+    groups: dict[str, list[Run]] = {}
+    for run in found:
+        groups.setdefault(run.recipe, []).append(run)
+    table = Table(
+        *(Column(head, overflow="fold") for head in ("recipe and run", "data", "changed in the recipe")),
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
+    for recipe, runs in groups.items():
+        table.add_row(Text(recipe, style="bold"))
+        for run, apart in zip(runs, _apart(runs), strict=True):
+            table.add_row(Text(f"  {run.name}"), Text(data_name(run.data)), Text(apart))
     return table
 
 
-def _right(head: str) -> Column:
-    return Column(head, justify="right", no_wrap=True)
+def _apart(runs: Sequence["Run"]) -> Iterator[str]:
+    """What was changed in a recipe for each of its runs, and the seed where they have several.
+
+    Of a recipe that is not published, in which fields the runs differ from one another.
+    """
+    from kres.training.changes import words_of
+    from kres.training.runs import differing
+
+    for run, own in zip(runs, differing(runs), strict=True):
+        if run.changes is None:
+            fields = {field: words_of(value) for field, value in own.items() if not field.startswith("data.")}
+        else:
+            seed = {field: words_of(value) for field, value in own.items() if field == "seed"}
+            fields = seed | {field: " -> ".join(map(words_of, pair)) for field, pair in run.changes.items()}
+        yield _listed(fields) or ("-" if run.changes is None else "as published")
+
+
+def _listed(fields: Mapping[str, str]) -> str:
+    """The fields, those first that most often set runs apart; of many the first ones."""
+    order = sorted(fields, key=lambda field: FIRST.index(field) if field in FIRST else len(FIRST))
+    parts = [f"{field} {fields[field]}" for field in order]
+    more = len(parts) - SHOWN_SETTINGS
+    if more > 1:
+        parts[SHOWN_SETTINGS:] = [f"and {more} more (--json)"]
+    return ", ".join(parts)
 
 
 def _percent(share: float) -> str:
@@ -127,18 +157,6 @@ def _state(run: "Run") -> Text:
     if run.perhaps_dead:
         words += f"?\nsilent for {timedelta(seconds=60 * round(run.silent_seconds / 60))}"
     return Text(words, style=COLOURS.get(run.state, ""))
-
-
-def _differences(own: dict[str, Any]) -> str:
-    lines = [f"{name} {_value(value)}" for name, value in own.items()]
-    more = len(lines) - SHOWN_SETTINGS
-    if more > 1:
-        lines[SHOWN_SETTINGS:] = [f"and {more} more (--json)"]
-    return "\n".join(lines)
-
-
-def _value(value: Any) -> str:
-    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _number(value: float | None, words: Callable[[float], str]) -> str:

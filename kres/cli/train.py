@@ -41,7 +41,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="PART.FIELD=VALUE", help="Change a field that --dry-run shows; may be repeated."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint; without one, begin.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Squeeze or stretch the schedule to this many steps.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Squeeze or stretch it to this many epochs.")] = None,
@@ -107,7 +109,20 @@ def _closing(result: "Result", *, kept: bool) -> str:
     if not kept:
         return ended
     where = shlex.quote(str(result.workdir))
-    return f"{ended}: {result.model_path}\nNext: kres predict {where} photo.jpg, or kres export {where} --format int8"
+    ended = f"{ended}: {result.model_path}"
+    if better := _better(result):
+        ended += f"\n{better}: --checkpoint best, to predict, eval and export"
+    return f"{ended}\nNext: kres predict {where} photo.jpg, or kres export {where} --format int8"
+
+
+def _better(result: "Result") -> str:
+    """The best checkpoint of a run in words; empty where that is its last."""
+    from kres.training.checkpoints import best_step
+    from kres.training.workdir import CHECKPOINTS
+
+    best = best_step(result.workdir / CHECKPOINTS)
+    row = next((row for row in result.history if row.step == best and best != result.steps), None)
+    return "" if row is None or row.test_accuracy is None else f"best {row.test_accuracy:.2%} at step {row.step}"
 
 
 def _chosen(

@@ -61,7 +61,10 @@ def test_inspect_collapses_the_middle_of_many_classes(photos):
     assert "formats: PNG 109\ncolours: colour 109\n" in shown
     assert "45 classes, 64 images to train and 45 to test" in shown
     assert "1 image files of formats that are not read are left out: .webp 1" in shown
-    assert "1 cannot be decoded, and are left out above: class30/0.png" in shown
+    assert (
+        "1 cannot be decoded, and are left out above (to train on the others, give --on-corrupt skip): class30/0.png"
+        in shown
+    )
     assert "1 of the test images are in the training split too, byte for byte: class40/1.png = class40/0.png" in shown
     assert _classes(invoke("inspect", str(photos), "--all").stdout) == most_first
 

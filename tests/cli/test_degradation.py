@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kres.cli.app import app
-from kres.cli.panels import write_panels
+from kres.cli.panels import _draw_errors, write_panels
 from kres.training import Degradation, Interrupted
 from kres.training.degradation_problem import ROWS, Layers, Trained
 from tests.support import skip_or_fail
@@ -87,6 +87,20 @@ def test_a_picture_of_runs_that_were_read_out_at_different_steps(tmp_path):
     write_panels(tmp_path / "p.png", Degradation(recipe="r", data="d", nets=nets, layers=layers))
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.size[0] > 1000
+
+
+@pytest.mark.parametrize(("readouts", "marked"), [(1, True), (60, False)])
+def test_a_net_with_one_readout_is_seen(readouts, marked):
+    """A line through one point draws nothing."""
+    if find_spec("matplotlib") is None:
+        skip_or_fail("matplotlib is not installed")
+    from matplotlib.figure import Figure
+
+    axis = Figure().subplots()
+    net = Trained(kind="plain", depth=8, seed=0, result=result(*((step, 0.5) for step in range(readouts))))
+    _draw_errors(axis, [net], {"color": "C0"})
+    (line,) = axis.get_lines()
+    assert (line.get_marker() == ".") is marked and len(line.get_xdata()) == readouts
 
 
 def test_without_matplotlib_nothing_is_trained(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kres.cli.app import app
+from kres.training import recipe
 from kres.training.workdir import FAILED, INTERRUPTED, RUNNING, STATES
 from tests.support import skip_or_fail
 from tests.training.test_runs import make_run
@@ -42,9 +43,9 @@ def test_the_tables(folder: Path) -> None:
         ["lamb", "interrupted", "10/20", "90.00", "90.00", "0.1000", "0:00:05", "100"],
         ["new", "running", "0/60000", *"-----"],
         ["plain", "finished", "20/20", "80.00", "75.00", "0.0500", "0:00:11", "50"],
-        ["lamb", "small", "digits", "optimizer.kind", "lamb"],
-        ["new", "small", "digits", "optimizer.kind", "sgd"],
-        ["plain", "small", "digits", "optimizer.kind", "sgd"],
+        ["lamb", "digits", "optimizer.kind", "lamb"],
+        ["new", "digits", "optimizer.kind", "sgd"],
+        ["plain", "digits", "optimizer.kind", "sgd"],
     ]
 
 
@@ -65,7 +66,7 @@ def test_json_has_what_differs(folder: Path) -> None:
 
 def test_one_run_differs_from_nothing(folder: Path) -> None:
     shown = runs(folder / "plain").stdout
-    assert "plain" in shown and "differs" not in shown
+    assert "plain" in shown and "optimizer" not in shown
 
 
 def test_the_order(folder: Path) -> None:
@@ -81,6 +82,25 @@ def test_many_differences_are_cut_short(tmp_path: Path) -> None:
         make_run(tmp_path / f"r{number}", **fields)
     shown = runs(tmp_path).stdout
     assert "field_7 7" in shown and "field_8" not in shown and "and 12 more (--json)" in shown
+
+
+def test_runs_of_several_recipes_show_what_was_changed_in_each_in_80_columns(tmp_path: Path) -> None:
+    long = recipe("cifar_resnet20").to_dict()
+    short = recipe("digits_resnet20").with_length(30).to_dict() | {"batch_size": 16}
+    for name, fields, seed in (("of/length-of-20-letters", short, 0), ("b", long, 0), ("c", short, 7)):
+        # `name` is make_run's `recipe`
+        make_run(tmp_path / name, recipe=fields["name"], seed=seed, **{k: v for k, v in fields.items() if k != "name"})
+    result = CliRunner(env={"COLUMNS": "80", "FORCE_COLOR": None}).invoke(app, ["runs", str(tmp_path)])
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("b ") and line.split()[1:3] == ["finished", "20/20"] for line in lines)
+    table = [" ".join(line.split()) for line in lines if line.strip()][-7:]
+    # The changes run on over lines, where the other columns are empty; warm-up and decays follow from the length.
+    assert " ".join(table) == (
+        "cifar_resnet20 b digits as published "
+        "digits_resnet20 c digits schedule.length 1000 -> 30, batch_size 64 -> 16, seed 7 "
+        "of/length-of-20-letters digits schedule.length 1000 -> 30, batch_size 64 -> 16, seed 0"
+    )
 
 
 def test_a_loss_that_is_not_finite_is_valid_json(tmp_path: Path) -> None:
@@ -126,6 +146,17 @@ def test_the_picture_as_png(folder: Path, tmp_path: Path) -> None:
     assert runs(folder, "--plot", tmp_path / "p.png").exit_code == 0
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.size[0] > 1000
+
+
+def test_a_run_that_is_not_in_the_picture_has_no_entry_in_its_legend(folder: Path, monkeypatch: Any) -> None:
+    if find_spec("matplotlib") is None:
+        skip_or_fail("matplotlib is not installed")
+    from matplotlib.figure import Figure
+
+    entries: list[list[str]] = []
+    monkeypatch.setattr(Figure, "legend", lambda self, lines, names, **where: entries.append(names))
+    assert runs(folder, "--plot", folder / "p.svg").exit_code == 0
+    assert entries == [["lamb", "plain"]]
 
 
 def test_curves_are_the_logs(folder: Path) -> None:

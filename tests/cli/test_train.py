@@ -1,6 +1,7 @@
 """`kres train` and `kres eval` in processes of their own, which real signals stop."""
 
 import json
+import re
 import resource
 import signal
 import time
@@ -103,7 +104,7 @@ def test_a_finished_run_says_so_and_another_recipe_is_refused(uninterrupted):
     other = ["digits", "--recipe", "cifar_resnet20", "--set", "optimizer.momentum=0.8"]
     _, err = kres("train", *other, "--workdir", str(workdir), "--resume", "--seed", "1", code=2)
     assert "holds another run" in err and "recipe.name: 'digits_resnet20' there, 'cifar_resnet20' here" in err
-    assert "recipe.optimizer.momentum: 0.9 there, 0.8 here" in err and "seed: 0 there, 1 here" in err
+    assert re.search(r"\n  and \d+ more\n", err) and "momentum" not in err
 
 
 @pytest.mark.slow

@@ -4,9 +4,11 @@ import json
 import re
 
 import pytest
+import tensorflow as tf
 from typer.testing import CliRunner
 
 from kres.cli.app import app
+from kres.training.checkpoints import Checkpoints
 
 
 def run(*arguments):
@@ -24,12 +26,30 @@ def nowhere(tmp_path, monkeypatch):
 def test_a_run_ends_with_its_score_its_model_and_what_comes_next(nowhere):
     result = run("digits", "--recipe", "digits_resnet20", "--steps", 2, "--batch-size", 8)
     assert result.exit_code == 0
-    last, following = result.stdout.splitlines()[-2:]
+    ended, *_, following = result.stdout.splitlines()  # between them the best, where that is another
     assert re.fullmatch(
-        r"\d+\.\d\d% of 599 test images right after 2 steps \(\d+ s\): runs/digits_resnet20-digits/model\.keras", last
+        r"\d+\.\d\d% of 599 test images right after 2 steps \(\d+ s\): runs/digits_resnet20-digits/model\.keras", ended
     )
     assert "kres predict runs/digits_resnet20-digits photo.jpg" in following
     assert (nowhere / "runs" / "digits_resnet20-digits" / "model.keras").is_file()
+
+
+@pytest.mark.parametrize(("scores", "named"), [((0.2, 0.1), True), ((0.1, 0.2), False), ((0.2, 0.2), False)])
+def test_the_best_checkpoint_is_named_where_it_is_not_the_last(tmp_path, scores, named):
+    from kres.cli.train import _closing
+    from kres.training import LogRow, Result
+
+    checkpoints = Checkpoints(tmp_path / "checkpoints", tf.train.Checkpoint(value=tf.Variable(0.0)), keep=1)
+    rows = [
+        LogRow(step=step, epoch=1, learning_rate=1, loss=1, accuracy=0, images_per_second=1, test_accuracy=score)
+        for step, score in zip((3, 5), scores, strict=True)
+    ]
+    for row in rows:
+        checkpoints.save(row.step, {}, score=row.test_accuracy)
+    facts = {"recipe": "r", "data": "d", "seed": 0, "n_images": 9, "n_corrupt": 0, "steps": 5, "seconds": 1.0}
+    told = _closing(Result(workdir=tmp_path, accuracy=scores[-1], history=tuple(rows), **facts), kept=True)
+    best = "best 20.00% at step 3: --checkpoint best, to predict, eval and export"
+    assert told.splitlines()[1:-1] == ([best] if named else [])
 
 
 def test_smoke_runs_anything_on_the_digits_and_leaves_nothing(nowhere):

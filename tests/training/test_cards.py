@@ -12,8 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kres.cli.app import app
+from kres.training import recipe
 from kres.training.cards import CURVE_ROWS, training_notes, write_card
 from kres.training.logs import LogRow, RunLog
+from kres.training.settings import overrides
 from kres.training.workdir import FINISHED, MODEL, RUNNING, WorkdirError, read_run, write_run
 from tests.weights.small import network
 
@@ -96,10 +98,10 @@ def test_the_card_says_what_the_run_recorded(model: Any, tmp_path: Path) -> None
     expected = {
         "Recipe": "small",
         "Its source": "He et al. 2015, section 4.2",
-        "Published for it": "8.75 % error",
+        "Published for it, on cifar10": "8.75 % error",
         "Data": "flowers, 5 classes: 1,198 training and 599 test images",
         "Score": "97.50% of 597 test images, each counted once; loss 0.0800; 2 corrupt ones left out",
-        "Length": "400 steps in 0:01:15, 1,234 images/s",
+        "Length": "400 steps in 0:01:15, 1,234 images/s over all of it",
         "Seed": "3",
         "Time": f"2026-01-01T10:00:00+00:00 to {ended}, resumed 1 time",
         "Hardware": "Some CPU, 4 cores (avx2); 8 GiB; Some GPU, Some GPU; MirroredStrategy, 2 replicas, 1 worker",
@@ -110,7 +112,7 @@ def test_the_card_says_what_the_run_recorded(model: Any, tmp_path: Path) -> None
     }
     assert {name: found[name] for name in expected} == expected
     assert found["Classes"] == r"5: a, b\|c, d, e, f" and found["Licence"].startswith("unknown: whoever owns")
-    assert "kres " in found["Versions"] and "Where it departs from its source" not in found
+    assert "kres " in found["Versions"] and not [name for name in found if "departs" in name]
     assert not {"about.paper", "network.depths"} & found.keys()
     assert "secret" not in loaded.content and "/home" not in loaded.content
 
@@ -167,6 +169,20 @@ def test_a_record_of_kres_0_1_gives_the_notes_that_it_can(tmp_path: Path) -> Non
     found = cells(training_notes(tmp_path))
     assert found["Recipe"] == "old" and found["Data"] == "digits, 10 classes" and found["steps"] == "7"
     assert not {"Hardware", "Time", "Code", "Its source"} & found.keys()
+
+
+def test_what_was_changed_stands_beside_the_published_score(tmp_path: Path) -> None:
+    changed = overrides.apply(recipe("digits_resnet20").with_length(30), ["network.weights=/home/ada/secret/a.keras"])
+    settings = {"recipe": changed.to_dict(), "data": {"source": "digits", "classes": 10}, "seed": 0}
+    write_run(tmp_path, settings, state=FINISHED, result=RESULT)
+    found = cells(training_notes(tmp_path))
+    assert found["Changed in it for this run"] == "network.weights - -> a.keras; schedule.length 1000 -> 30"
+    assert found["Published for it"] == changed.about.expected
+    assert "training split" in found["Where it departs from its source"]
+    write_run(tmp_path, settings | {"data": {"source": "flowers", "classes": 5}}, state=FINISHED, result=RESULT)
+    found = cells(training_notes(tmp_path))
+    assert "training split" in found["Where it departs from its source, on digits"]
+    assert "secret" not in training_notes(tmp_path)
 
 
 def test_the_licence_of_what_training_began_from_is_kept(tmp_path: Path) -> None:

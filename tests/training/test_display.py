@@ -63,7 +63,7 @@ def test_without_a_terminal_there_is_a_line_every_half_a_minute(caplog, clock):
     lines = [record.getMessage() for record in caplog.records]
     seconds = 0.6 * QUIET_SECONDS / 10
     assert lines == [
-        f"step {step} of 100: loss 1.5000  accuracy 25.00%  100 images/s  compute-bound  {left} left"
+        f"step {step} of 100: loss 1.5000  accuracy 25.00%  100 images/s now  compute-bound  {left} left"
         for step, left in ((20, "0:02:24"), (40, "0:01:48"))
     ]
     assert 80 * seconds == 144 and 60 * seconds == 108
@@ -138,6 +138,17 @@ def test_advice_about_a_slow_input_comes_once_and_only_when_it_lasts(caplog, wai
             display.show(_row(step, input_wait=wait))
     advice = [record.getMessage() for record in caplog.records if "kres data bench" in record.getMessage()]
     assert advice == ["training waits 63% of its time for the input: `kres data bench` tells why"] * told
+
+
+def test_the_advice_and_the_lines_after_it_agree(caplog, clock):
+    waits = (0.9, 0.5, 0.24, 0.18, 0.24, 0.18, 0.18)
+    with caplog.at_level(logging.INFO), Display(100, done=0) as display:
+        for step, wait in enumerate(waits, 1):
+            clock.now += 2 * QUIET_SECONDS
+            display.show(_row(step, input_wait=wait))
+    said = [re.search(r"waits 24%|input-bound|compute-bound|$", record.getMessage())[0] for record in caplog.records]
+    # It is another one only when two readouts in a row say so; the first has the start of the input in it.
+    assert said == ["", *["input-bound"] * 2, "waits 24%", *["input-bound"] * 3, "compute-bound"]
 
 
 def test_what_a_run_is_bound_by():

@@ -58,6 +58,10 @@ def test_the_log_holds_every_readout(finished):
     json.dumps(finished.to_dict())
 
 
+def test_a_result_is_shown_without_its_history(finished):
+    assert f"accuracy={finished.accuracy}" in repr(finished) and "LogRow" not in repr(finished)
+
+
 def test_the_final_model_ends_in_probabilities_and_knows_its_preprocessing(finished):
     model = keras.saving.load_model(finished.model_path)
     assert kres.preprocess(model).size == 8
@@ -263,7 +267,7 @@ def test_a_folder_trains_and_its_corrupt_images_are_counted(tmp_path):
     victim = tmp_path / "images" / "cat" / "3.png"
     victim.write_bytes(victim.read_bytes()[:60])
     run = {"data": tmp_path / "images", "workdir": tmp_path / "run"}
-    with pytest.raises(ValueError, match=r"1 of \d+ images cannot be decoded: cat/3\.png"):
+    with pytest.raises(ValueError, match=r"1 of \d+ training images cannot be decoded: cat/3\.png"):
         fit(tiny_recipe(steps=2), **run)
     assert not (tmp_path / "run").exists()
     with pytest.raises(UnreadableImage, match=r"1 image\(s\) cannot be decoded: cat/3\.png"):

@@ -67,7 +67,7 @@ def test_norm_statistics_move_once_a_part():
 
 
 def test_parts_that_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match=r"divide by accumulate=5. Received: 12 images"):
+    with pytest.raises(ValueError, match=r"a multiple of accumulate=5. Received: 12 images"):
         accumulated(_compute(_network()), _batch(), parts=5)
 
 

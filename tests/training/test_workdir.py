@@ -96,6 +96,28 @@ def test_another_run_is_refused_with_the_differences(tmp_path):
     assert "recipe.name" not in str(caught.value)
 
 
+def test_of_another_recipe_its_name_suffices(tmp_path):
+    write_run(tmp_path, SETTINGS, state=RUNNING)
+    with pytest.raises(WorkdirError) as caught:
+        open_workdir(tmp_path, {**SETTINGS, "recipe": {"name": "q", "steps": 4}, "seed": 1}, resume=True)
+    assert str(caught.value).partition("They differ in:\n")[2] == "  recipe.name: 'r' there, 'q' here\n  and 2 more"
+
+
+def test_a_recipe_that_is_described_anew_is_the_same(tmp_path):
+    write_run(tmp_path, SETTINGS, state=RUNNING)
+    told = {**SETTINGS, "recipe": {**SETTINGS["recipe"], "about": {"paper": "another edition"}}}
+    assert open_workdir(tmp_path, told, resume=True)
+
+
+def test_resuming_nothing_is_told(tmp_path, caplog):
+    open_workdir(tmp_path / "new", SETTINGS, resume=False)
+    assert not caplog.records
+    open_workdir(tmp_path / "typo", SETTINGS, resume=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"nothing to resume in {tmp_path / 'typo'}: a new run begins"
+    ]
+
+
 def test_the_same_images_by_another_path_are_the_same_data(tmp_path):
     write_run(tmp_path, SETTINGS, state=RUNNING)
     moved = {**SETTINGS, "data": {"source": "elsewhere", "sha256": "a"}}

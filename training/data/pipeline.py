@@ -37,7 +37,7 @@ def training_batches(
     comes once an epoch, batches run across epochs, and the position in the data is one integer. With `repeats` each
     image comes so often in a row, and batches are cut off the row wherever they end.
 
-    Raises ValueError when the batch does not divide by the replicas, when there are no such local replicas, when mixing
+    Raises ValueError when the batch is no multiple of the replicas, when there are no such local replicas, when mixing
     finds no pairs, and when a random crop could be larger than its image.
     """
     _check_parts(batch_size, replicas, first_replica, local_replicas)
@@ -70,7 +70,7 @@ def training_batches(
 
 def _check_parts(batch_size: int, replicas: int, first_replica: int, local_replicas: int) -> None:
     if batch_size % replicas:
-        raise ValueError(f"batch_size must divide by replicas={replicas}. Received: batch_size={batch_size}")
+        raise ValueError(f"batch_size must be a multiple of replicas={replicas}. Received: batch_size={batch_size}")
     if not (first_replica >= 0 and local_replicas >= 1 and first_replica + local_replicas <= replicas):
         raise ValueError(
             f"local replicas must lie among the {replicas} of the run. "

@@ -1,5 +1,6 @@
 """A contact sheet: some images of each class in a row behind its name, as the decoder of training sees them."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from kres.writing import write_atomically
 TILE_PX = 96
 GAP_PX = 4
 NAME_PX = 180
+"""At most; short names leave more to the images."""
 TEXT_PX = 14
 
 
@@ -36,16 +38,19 @@ def contact_sheet(source: Source, path: Path, *, classes: Sequence[int], columns
     if columns < 1:
         raise ValueError(f"columns must be above 0. Received: columns={columns}")
     step = TILE_PX + GAP_PX
-    sheet = Image.new("RGB", (NAME_PX + columns * step, len(classes) * step + GAP_PX), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT_PX)
-    for row, label in enumerate(classes):
+    font = ImageFont.load_default(TEXT_PX)
+    names = [_fitting(source.class_names[label], font) for label in classes]
+    margin = math.ceil(max(map(font.getlength, names), default=0)) + 2 * GAP_PX
+    sheet = Image.new("RGB", (margin + columns * step, len(classes) * step + GAP_PX), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, (label, name) in enumerate(zip(classes, names, strict=True)):
         top = GAP_PX + row * step
-        draw.text((GAP_PX, top + (TILE_PX - TEXT_PX) // 2), _fitting(source.class_names[label], font), "black", font)
+        draw.text((GAP_PX, top + (TILE_PX - TEXT_PX) // 2), name, "black", font)
         members = np.flatnonzero(source.train.labels == label)
         chosen = members[:: max(1, -(-len(members) // columns))]
         for column, index in enumerate(chosen):
             tile = _tile(source.train.read(tf.constant(index, tf.int64)).numpy())
-            left = NAME_PX + column * step
+            left = margin + column * step
             sheet.paste(tile, (left + (TILE_PX - tile.width) // 2, top + (TILE_PX - tile.height) // 2))
     write_atomically(path, sheet.save)
 
@@ -60,7 +65,7 @@ def _tile(image: np.ndarray) -> Image.Image:
 
 
 def _fitting(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """`name`, cut to the width that names have."""
+    """`name`, cut to the width that names may have."""
     for length in range(len(name), 0, -1):
         text = name if length == len(name) else name[:length] + "..."
         if font.getlength(text) <= NAME_PX - 2 * GAP_PX:

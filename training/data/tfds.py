@@ -64,8 +64,8 @@ def _builder(name: str) -> Any:
         close = difflib.get_close_matches(name, tfds.list_builders(with_community_datasets=False), n=3)
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         raise ValueError(
-            "a data source is 'digits', an image folder, a folder of TFRecord files, a .csv or .npz file, a TFDS "
-            f"directory or a TFDS name.{hint} Received: data={name!r}"
+            "there is no folder, file or TFDS set called that. A data source is 'digits', an image folder, a folder of "
+            f"TFRecord files, a .csv or .npz file, a TFDS directory or a TFDS name.{hint} Received: data={name!r}"
         ) from error
     except (AssertionError, ValueError) as error:
         raise ValueError(f"{str(error).strip()} Received: data={name!r}") from error

@@ -17,4 +17,4 @@ def list_recipes() -> list[str]:
 def recipe(name: str) -> Recipe:
     """The recipe called `name`; ValueError names the closest ones when there is none."""
     table = {known: f"{__name__}.{known}" for known in list_recipes()}
-    return import_module(look_up(table, name, what="recipe")).RECIPE
+    return import_module(look_up(table, name, what="recipe", listing="kres list --recipes")).RECIPE

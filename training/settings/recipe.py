@@ -63,8 +63,8 @@ class Recipe(Part):
         That length is what any data get: `least_steps` are left out.
         """
         schedule = self.schedule
-        if not length > 0:
-            raise ValueError(f"the length of a run must be above 0. Received: {unit}={length!r}")
+        if not isinstance(length, (int, float)) or not length > 0:
+            raise ValueError(f"the length of a run must be a number above 0. Received: {unit}={length!r}")
         share = length / schedule.length
         schedule = replace(
             schedule,

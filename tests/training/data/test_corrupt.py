@@ -27,6 +27,14 @@ def test_corrupt_images_are_fatal_when_asked():
         without_corrupt(split, on_corrupt="fail")
 
 
+def test_the_split_that_holds_corrupt_images_is_named(tmp_path):
+    for name in ("train/a/0.png", "train/b/0.png", "val/a/1.png", "val/b/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(png(3) if name != "val/b/1.png" else b"no image")
+    with pytest.raises(ValueError, match=r"^1 of 2 test images cannot be decoded: b/1\.png\."):
+        load(tmp_path)
+
+
 def test_nothing_but_corrupt_images_is_always_fatal():
     with pytest.raises(ValueError, match=r"None is left"):
         without_corrupt(of_bytes([0], files=[b"no image"]), on_corrupt="skip")
@@ -96,12 +104,12 @@ def test_what_a_check_found_is_kept_while_the_files_stay_as_they_are(photos, dec
     victim = photos / first.train.names[0]
     victim.write_bytes(victim.read_bytes()[:100])
     age(victim)
-    with pytest.raises(ValueError, match=rf"1 of 8 images cannot be decoded: {first.train.names[0]}"):
+    with pytest.raises(ValueError, match=rf"1 of 8 training images cannot be decoded: {first.train.names[0]}"):
         load(photos)
     # Both splits are checked anew: either may hold the file.
     assert load(photos, on_corrupt="skip").corrupt == (first.train.names[0],)
     assert decoded == [8, 2, 8, 2]
-    with pytest.raises(ValueError, match=r"1 of 8 images cannot be decoded"):
+    with pytest.raises(ValueError, match=r"1 of 8 training images cannot be decoded"):
         load(photos)
     assert decoded == [8, 2, 8, 2]
 

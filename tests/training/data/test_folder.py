@@ -162,7 +162,7 @@ def test_an_empty_folder_is_an_error(tmp_path):
 def test_a_truncated_file_is_fatal_or_skipped_by_option(flat):
     victim = flat / "dog" / "1.jpg"
     victim.write_bytes(victim.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"1 of \d+ images cannot be decoded: dog/1\.jpg"):
+    with pytest.raises(ValueError, match=r"1 of \d+ training images cannot be decoded: dog/1\.jpg"):
         load(flat)
     source = load(flat, on_corrupt="skip")
     assert source.corrupt == ("dog/1.jpg",)

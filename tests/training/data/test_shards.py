@@ -140,7 +140,7 @@ def test_a_damaged_shard_is_named(tmp_path, fault, words):
 def test_a_damaged_image_in_a_whole_record_is_named(tmp_path, fault):
     broken = _example(3, **{"image/encoded": fault(png(3))})
     write_shard(_garden(tmp_path) / "train-00000-of-00003", [_example(0), broken])
-    with pytest.raises(ValueError, match=r"1 of 10 images cannot be decoded: train-00000-of-00003/n0003\.png"):
+    with pytest.raises(ValueError, match=r"1 of 10 training images cannot be decoded: train-00000-of-00003/n0003\.png"):
         load(tmp_path)
     assert load(tmp_path, on_corrupt="skip").corrupt == ("train-00000-of-00003/n0003.png",)
 

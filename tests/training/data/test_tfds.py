@@ -143,7 +143,7 @@ def test_a_corrupt_record_is_named(tmp_path):
     # An image that is given as encoded bytes is stored as it is.
     examples[4][1]["image"] = io.BytesIO(whole[: len(whole) // 2])
     path = _write(tmp_path, {"train": examples, "test": _examples(3)}, **features)
-    with pytest.raises(ValueError, match=r"1 of 9 images cannot be decoded: tiny/1\.2\.0/train/\d"):
+    with pytest.raises(ValueError, match=r"1 of 9 training images cannot be decoded: tiny/1\.2\.0/train/\d"):
         load(path)
     source = load(path, on_corrupt="skip")
     assert (len(source.train), len(source.corrupt)) == (8, 1)

@@ -100,3 +100,9 @@ def test_nonsense_is_refused_with_what_is_allowed(change, message):
 def test_a_field_is_set_once(twice):
     with pytest.raises(ValueError, match="set once"):
         apply(DIGITS, twice)
+
+
+@pytest.mark.parametrize("length", ["x", None, 0, -1, float("nan")])
+def test_a_length_is_a_number_above_0(length):
+    with pytest.raises(ValueError, match=r"must be a number above 0\. Received: steps="):
+        recipe("digits_resnet20").with_length(length)

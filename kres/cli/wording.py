@@ -1,0 +1,36 @@
+"""Words of the library for people at a shell: options instead of Python's arguments, paragraphs without line breaks."""
+
+import inspect
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+QUOTES = "'\""
+VALUE = r"""'[^']*'|"[^"]*"|[^\s,;()\[\]{}'"]*[^\s,;.()\[\]{}'"]"""
+
+
+def in_options(message: str, command: Any, words: Sequence[str]) -> str:
+    """An error `message` of the library, with the arguments that `command` (or its subcommand) takes as options.
+
+    `seed='x'` becomes `--seed x`, and `seed must be ...` at the start `--seed must be ...`. What is no option of the
+    command that `words` call stays as it is.
+    """
+    for word in words:
+        command = getattr(command, "commands", {}).get(word, command)
+    for parameter in command.params:
+        option = parameter.opts[0]
+        if option.startswith("--") and not parameter.is_flag:
+            message = re.sub(rf"^{parameter.name}(?= )", option, message)
+            message = re.sub(rf"(?<![\w.-]){parameter.name}=({VALUE})", partial(_as_option, option), message)
+    return message
+
+
+def _as_option(option: str, found: re.Match[str]) -> str:
+    value = found[1]
+    return f"{option} {value[1:-1] if value[0] in QUOTES else value}"
+
+
+def unwrapped(text: str | None) -> str:
+    """A docstring with a line a paragraph, for a terminal to break where it ends."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text or "").split("\n\n"))

@@ -14,6 +14,7 @@ from kres.training.optimisation import make_optimizer, make_schedule
 from kres.training.plan import Plan
 from kres.training.settings import Recipe
 from kres.training.step import Sums
+from kres.training.workdir import CHECKPOINTS
 
 
 class State:
@@ -44,7 +45,7 @@ class State:
 
     def checkpoints(self, workdir: Path, recipe: Recipe, *, chief: bool = True) -> Checkpoints:
         """Those of a run in `workdir`."""
-        folder, keep = workdir / "checkpoints", recipe.watch.keep_checkpoints
+        folder, keep = workdir / CHECKPOINTS, recipe.watch.keep_checkpoints
         return Checkpoints(folder, self.tracked, keep=keep, chief=chief)
 
     def averaged(self) -> AbstractContextManager[Any]:

@@ -17,6 +17,7 @@ from kres.training.data import Source, Split
 from kres.writing import write_atomically
 
 RUN = "run.json"
+CHECKPOINTS = "checkpoints"
 MODEL = "model.keras"
 RUNNING, INTERRUPTED, FAILED, FINISHED = "running", "interrupted", "failed", "finished"
 STATES = (RUNNING, INTERRUPTED, FAILED, FINISHED)

@@ -87,12 +87,14 @@ def options(
     )
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    # It has a handler of its own, and would say everything twice.
+    logging.getLogger("huggingface_hub").propagate = False
 
 
 def run() -> None:
     """Run the command; errors of its user end it with exit code 2 and one line on standard error."""
     try:
-        app()
+        app(prog_name="kres")
     except TOLD_IN_A_LINE as error:
         if logger.isEnabledFor(logging.DEBUG):
             raise

@@ -39,7 +39,11 @@ def train(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PART.FIELD=VALUE", help="Change a field that --dry-run shows; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="PART.FIELD=VALUE",
+            help="Change a field that --dry-run shows; none unsets one, [] empties a list. May be repeated.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")] = False,
     seed: Annotated[int, typer.Option(help="Of initial weights, order and augmentation.")] = 0,
@@ -79,7 +83,11 @@ def train(
     if dry_run:
         _show_plan(chosen, data, before=published, as_json=as_json)
         return
-    with _place(workdir, chosen, data, temporary=smoke) as place, ends_with_its_exit_code("Go on with --resume."):
+    with (
+        _place(workdir, chosen, data, temporary=smoke) as place,
+        ends_with_its_exit_code("Go on with --resume."),
+        _tells_where_weights_go(chosen),
+    ):
         result = fit(
             chosen,
             data=data,
@@ -160,6 +168,21 @@ def _place(workdir: Path | None, recipe: "Recipe", data: str, *, temporary: bool
             yield Path(folder)
     else:
         yield Path("runs") / f"{recipe.name}-{Path(data).expanduser().resolve().name.replace(':', '-')}"
+
+
+@contextmanager
+def _tells_where_weights_go(recipe: "Recipe") -> Iterator[None]:
+    """Say of weights that could not be downloaded by which options this command takes others."""
+    from kres.weights import DownloadError
+
+    try:
+        yield
+    except DownloadError as error:
+        teacher = "" if recipe.loss.teacher is None else ", of the teacher loss.teacher.weights=PATH"
+        raise DownloadError(
+            f"{error} A path is given with --set network.weights=PATH{teacher}; "
+            "--set network.weights=none starts with random weights."
+        ) from error
 
 
 @contextmanager

@@ -6,7 +6,9 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+import kres
 from kres.cli.app import app
+from kres.weights import DownloadError
 
 
 def run(*arguments):
@@ -58,6 +60,19 @@ def test_a_dry_run_counts_published_sets_without_having_them(nowhere, monkeypatc
     found = run("mnist", "--recipe", "cifar_resnet20", "--dry-run").exception
     assert isinstance(found, ValueError) and "nothing was to be downloaded. Received: data='mnist'" in str(found)
     assert list(nowhere.iterdir()) == []
+
+
+def test_weights_that_do_not_come_are_told_with_what_to_do(nowhere, monkeypatch):
+    def fit(*_, **__):
+        raise DownloadError("it could not be downloaded.")
+
+    monkeypatch.setattr(kres.training, "fit", fit)
+    found = run("digits").exception
+    assert isinstance(found, DownloadError)
+    assert "not be downloaded. A path is given with --set network.weights=PATH;" in str(found)
+    assert "--set network.weights=none starts with random weights" in str(found) and "teacher" not in str(found)
+    taught = run("digits", "--set", "loss.teacher.row=resnet18", "--set", "loss.teacher.weights=imagenet").exception
+    assert "of the teacher loss.teacher.weights=PATH" in str(taught)
 
 
 def test_a_length_of_ones_own():

@@ -14,6 +14,7 @@ from kres.training.settings.values import (
     Share,
     check_fields,
 )
+from kres.weights import check_source
 
 Dtype = Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
@@ -55,7 +56,8 @@ class Network(Part):
     row: str
     """A row of the zoo, or `keras.applications.NAME` for a teacher."""
     weights: str | None = None
-    """Where training starts (and what a teacher knows): a published tag, `imagenet` or a file; None: random."""
+    """Where training starts (and what a teacher knows): a published tag, `imagenet`, a file, or a folder, written with a
+    `/`; None: random."""
     depths: tuple[Count, ...] = ()
     """Blocks a stage, if other than the row's."""
     width: Annotated[float, Bound(above=0, high=4)] = 1.0
@@ -78,8 +80,14 @@ class Network(Part):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.row.startswith("keras.applications."):
-            network_spec(self)  # raises where the zoo has no such row, or another number of stages
+        if self.row.startswith("keras.applications."):
+            return
+        spec = network_spec(self)  # raises where the zoo has no such row, or another number of stages
+        if self.weights is not None:
+            try:
+                check_source(self.weights, spec)
+            except ValueError as error:
+                raise ValueError(f"weights must be a published tag, a path or none (random). {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

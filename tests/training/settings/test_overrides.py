@@ -77,6 +77,9 @@ def test_a_teacher_is_made_changed_and_taken_away():
         ("optimizer.nesterov=1", r"true or false"),
         ("augmentation.area=0.5", r"a list of 2"),
         ("network.row=resnet51", r"resnet50"),
+        ("network.weights=nonsense", r"a published tag, a path or none \(random\)\..*Received: 'nonsense'"),
+        ("network.weights=-", r"a path or none \(random\)"),
+        ("network.weights=timm/a1_in1k", r"no published tag of cifar_resnet20"),
         ("network.depths=1,1", r"each of the 3 stages of cifar_resnet20.*Received: depths=\(1, 1\)"),
         ("batch_size.value=3", r"batch_size is a value"),
         ("optimizer=lamb", r"optimizer is a part; set its fields, optimizer\.kind"),
@@ -87,6 +90,24 @@ def test_a_teacher_is_made_changed_and_taken_away():
 def test_nonsense_is_refused_with_what_is_allowed(change, message):
     with pytest.raises(ValueError, match=message):
         apply(DIGITS, [change])
+
+
+@pytest.mark.parametrize(
+    "weights", ["/elsewhere/model.safetensors", "mine.weights.h5", "./folder", "~/folder", "hf://owner/name"]
+)
+def test_a_path_need_not_be_on_this_machine(weights):
+    assert apply(DIGITS, [f"network.weights={weights}"]).network.weights == weights
+
+
+@pytest.mark.parametrize("unset", ["none", "null"])
+def test_weights_are_published_ones_or_none(unset):
+    tagged = apply(recipe("transfer"), ["network.weights=timm/resnet50.a1_in1k"])
+    assert apply(tagged, ["network.row=resnet18", "network.weights=imagenet"]).network.weights == "imagenet"
+    assert apply(tagged, [f"network.weights={unset}"]).network.weights is None
+    with pytest.raises(ValueError, match=r"is of another network than resnet18"):
+        apply(tagged, ["network.row=resnet18"])
+    with pytest.raises(ValueError, match=r"forbids commercial use"):
+        apply(tagged, ["network.row=resnext101_32x8d", "network.weights=fb_wsl_ig1b_ft_in1k"])
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 
+# What follows the command to launch is that command's, with or without `--` before it.
+SETTINGS = {"launch": {"allow_interspersed_args": False}}
+
 # What a user did, or the machine could not: told in a line. Anything else is a defect of kres and keeps its traceback.
 TOLD_IN_A_LINE = (ValueError, OSError, ModuleNotFoundError)
 
@@ -59,7 +62,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, context_settings=SETTINGS.get(name))(command)
 data.command("bench")(data_bench)
 app.add_typer(data, name="data")
 

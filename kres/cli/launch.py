@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.core
+import typer.main
 
 from kres.cli.supervision import GRACE_SECONDS, Command, launch
 
@@ -20,13 +22,14 @@ HOST = "127.0.0.1"
 # -P: the folder where the user stands must not lend its modules.
 KRES = (sys.executable, "-P", "-c", "import kres_command; kres_command.main()")
 DATA_WORKER = (sys.executable, "-P", "-c", "from kres.training.data.service import main; main()")
+PROGRAM = "kres"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 # Finished; refused with a message; asked to stop by SIGINT or SIGTERM.
 NOT_RESTARTED = (0, 2, 130, 143)
 
 
 def launch_(
-    words: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The kres command of each worker.")],
+    words: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The kres command of each worker, and all after it.")],
     workers: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
     port: Annotated[int | None, typer.Option(help="Port of the first worker; the others have those after it.")] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="GPUs of a worker; else all are shared out.")] = None,
@@ -38,8 +41,11 @@ def launch_(
     """Run a kres command as several workers that train together: kres launch --workers 2 -- train ...
 
     CPUs and GPUs are shared out among the workers. When one dies the others are stopped, and the exit code is that of
-    the first that failed. Ctrl-C and SIGTERM are passed on, so that the run is saved and ends with 130 or 143.
+    the first that failed. Ctrl-C and SIGTERM are passed on, so that the run is saved and ends with 130 or 143; a second
+    one, two seconds later or more, kills the workers.
     """
+    words = words[1:] if words[0] == PROGRAM else words
+    check_command(words)
     if restarts and words[0] != "train":
         raise ValueError(f"restarts go on with --resume, which only train has. Received: command={words[0]!r}")
     environments = [
@@ -77,6 +83,21 @@ def launch_(
         code = attempt(words if "--resume" in words else [*words, "--resume"])
     if code:
         raise typer.Exit(code)
+
+
+def check_command(words: Sequence[str]) -> None:
+    """Refuse what is no command line of kres as that command would, before any worker starts."""
+    from kres.cli.app import app  # which knows this command, too
+
+    command, rest = typer.main.get_command(app), list(words)
+    context = typer.Context(command, info_name=PROGRAM)
+    while isinstance(command, typer.core.TyperGroup):
+        _, rest, _ = command.make_parser(context).parse_args(rest)
+        if not rest:
+            context.fail(f"Missing command. Received: {' '.join(words)!r}")
+        name, command, rest = command.resolve_command(context, rest)
+        context = typer.Context(command, info_name=name, parent=context)
+    command.make_context(context.info_name, rest, parent=context.parent)
 
 
 def tf_config(cluster: Sequence[str], index: int) -> str:

@@ -4,7 +4,7 @@ import json
 import logging
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,6 +50,7 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Squeeze or stretch the schedule to this many steps.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Squeeze or stretch it to this many epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
+    keep: Annotated[int | None, typer.Option(help="How many checkpoints stay, and the best besides.")] = None,
     strategy: Annotated[str, typer.Option(help="auto, one, mirrored, multi_worker or tpu.")] = "auto",
     devices: Annotated[int | None, typer.Option(help="How many GPUs (or, without one, logical CPUs).")] = None,
     on_corrupt: OnCorrupt = "fail",
@@ -77,7 +78,12 @@ def train(
             "what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither"
         )
     published, chosen = _chosen(
-        recipe or RECIPE, changes or [], steps=steps, epochs=epochs, batch_size=batch_size, smoke=smoke
+        recipe or RECIPE,
+        changes or [],
+        shorthands={"batch_size": batch_size, "watch.keep_checkpoints": keep},
+        steps=steps,
+        epochs=epochs,
+        smoke=smoke,
     )
     data = data or (SMOKE_DATA if smoke else chosen.about.data)
     if dry_run:
@@ -123,9 +129,9 @@ def _chosen(
     name: str,
     changes: list[str],
     *,
+    shorthands: Mapping[str, int | None],
     steps: int | None,
     epochs: float | None,
-    batch_size: int | None,
     smoke: bool,
 ) -> "tuple[Recipe, Recipe]":
     """The recipe of that name as it is published, and as the options change it."""
@@ -136,9 +142,8 @@ def _chosen(
     if steps is not None and epochs is not None:
         raise ValueError(f"a run has one length: --steps or --epochs. Received: steps={steps}, epochs={epochs:g}")
     published = recipe(name)
-    if batch_size is not None:
-        changes = [*changes, f"batch_size={batch_size}"]
-    chosen = overrides.apply(published, changes)
+    named = [f"{field}={value}" for field, value in shorthands.items() if value is not None]
+    chosen = overrides.apply(published, [*changes, *named])
     if steps is not None:
         chosen = chosen.with_length(steps, "steps")
     if epochs is not None:

@@ -82,6 +82,11 @@ def test_a_length_of_ones_own():
     assert (stored["steps"], stored["recipe"]["schedule"]["unit"]) == (9, "steps")
 
 
+def test_how_many_checkpoints_stay():
+    stored = json.loads(run("digits", "--keep", 7, "--dry-run", "--json").stdout)
+    assert stored["recipe"]["watch"]["keep_checkpoints"] == 7
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -92,6 +97,7 @@ def test_a_length_of_ones_own():
         (("digits", "--epochs", -1), "above 0. Received: epochs=-1"),
         (("digits", "--batch-size", 0), "at least 1. Received: batch_size=0"),
         (("digits", "--batch-size", 8, "--set", "batch_size=9"), "set once.*Received: batch_size twice"),
+        (("digits", "--keep", 0), "at least 1. Received: watch.keep_checkpoints=0"),
         (("digits", "--set", "schedule.learning_rat=1"), r"closest: schedule\.learning_rate"),
         (("digits", "--set", "images.train_size_px=-224"), "at least 1. Received: images.train_size_px=-224"),
         (("digits", "--set", "schedule.warmup=15"), "warmup must be shorter than the run, 15 epochs"),

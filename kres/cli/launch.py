@@ -29,7 +29,9 @@ NOT_RESTARTED = (0, 2, 130, 143)
 
 
 def launch_(
-    words: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The kres command of each worker, and all after it.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="-- COMMAND...", help="The kres command of each worker, and all after it.")
+    ],
     workers: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
     port: Annotated[int | None, typer.Option(help="Port of the first worker; the others have those after it.")] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="GPUs of a worker; else all are shared out.")] = None,

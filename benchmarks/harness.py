@@ -34,7 +34,8 @@ class Row:
     name: str
     kres: list[float]
     stock: list[float]
-    target: float
+    target: float | None = None
+    """None where nobody has set one."""
     at_most: bool = False
     """Whether `target` bounds kres / stock from above; else it bounds stock / kres from below."""
     not_measurable: str = ""
@@ -47,20 +48,24 @@ class Row:
         return ours / theirs if self.at_most else theirs / ours
 
     @property
-    def met(self) -> bool:
-        """Whether the target is."""
+    def met(self) -> bool | None:
+        """Whether the target is; None without one."""
+        if self.target is None:
+            return None
         return self.ratio <= self.target if self.at_most else self.ratio >= self.target
 
     def cells(self) -> list[str]:
         """The row of the table."""
         if self.not_measurable:
             return [self.name, "", "", "", self.bound, f"not measurable here: {self.not_measurable}"]
-        verdict = "met" if self.met else "missed"
+        verdict = {True: "met", False: "missed", None: ""}[self.met]
         return [self.name, _spread(self.kres), _spread(self.stock), f"{self.ratio:.2f}", self.bound, verdict]
 
     @property
     def bound(self) -> str:
         """The target in words."""
+        if self.target is None:
+            return ""
         return f"kres/stock <= {self.target}" if self.at_most else f"stock/kres >= {self.target}"
 
 

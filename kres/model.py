@@ -21,6 +21,7 @@ from kres.preprocessing import PRESETS, Preprocess
 from kres.scopes import dtype_policy, recursion_for
 from kres.specs import Activation, Norm, Spec
 from kres.stages import DilationRule, Resolution, places
+from kres.trainer import Trainer
 
 Tensor = Any
 OPTIONS = (
@@ -42,7 +43,7 @@ OPTIONS = (
 
 
 @keras.saving.register_keras_serializable(package="kres")
-class ResNet(keras.Model):
+class ResNet(Trainer):
     """A functional model that knows its Spec, its options and how images reach it.
 
     Its config holds those and no layers: a saved model is built again from the Spec, at any depth.
@@ -76,13 +77,6 @@ class ResNet(keras.Model):
         return Resolution(
             output_stride=options["output_stride"], rule=options["dilation_rule"], multigrid=options["multigrid"]
         )
-
-    def make_train_function(self, force: bool = False) -> Any:
-        """As Keras's, with the optimizer's variables made before: made in the traced step they cost a second trace."""
-        optimizer = getattr(self, "optimizer", None)
-        if optimizer is not None and not optimizer.built:
-            optimizer.build(self.trainable_variables)
-        return super().make_train_function(force)
 
     def get_config(self) -> dict[str, Any]:
         """What the network is built from again, and which of its layers are frozen, as JSON holds it."""

@@ -94,7 +94,7 @@ class Preprocess:
         if image.shape.rank is not None:
             self._check(image, layout="(h, w, c)")
         image = tf.ensure_shape(image, (None, None, len(self.mean)))  # what the graph does not know yet
-        return tf.cast(self._resize(image[None], tensorflow_ops())[0], tf.uint8)
+        return self._resize(image[None], tensorflow_ops())[0]
 
     def _check(self, images: Tensor, *, layout: str) -> None:
         """ValueError for images that no resize and no normalisation can take."""
@@ -109,7 +109,7 @@ class Preprocess:
             )
 
     def _resize(self, images: Tensor, ops: Ops) -> Tensor:
-        """Checked images (n, h, w, c) of any size -> (n, s, s, c) float32 of whole grey levels."""
+        """Checked images (n, h, w, c) of any size -> (n, s, s, c) uint8."""
         if keras.backend.standardize_dtype(images.dtype) != "uint8":
             images = ops.clip(ops.round(ops.cast(images, "float32")), 0.0, 255.0)
         return resize_and_crop(

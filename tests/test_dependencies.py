@@ -27,7 +27,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("attention",),
     ("blocks",),
     ("stems",),
-    ("backbone", "lookup"),
+    ("backbone", "lookup", "trainer"),
     ("model",),
     ("weights", "quantization", "pyramid", "folding", "finetuning", "profiling"),
     ("constructors",),

@@ -111,8 +111,9 @@ def names_used(source: str) -> set[str]:
     return {name for name in dotted if re.fullmatch(r"kres(\.\w+)+", name)}
 
 
-def test_python_in_the_readme_uses_real_names() -> None:
-    sources = blocks("README.md", "python")
+@pytest.mark.parametrize("document", ["README.md", "docs/scaling.md"])
+def test_python_in_the_documents_uses_real_names(document: str) -> None:
+    sources = blocks(document, "python")
     assert sources
     for source in sources:
         for name in names_used(source):

@@ -10,7 +10,7 @@ from kres.training.evaluation import Evaluation, evaluate
 from kres.training.fitting import Result, fit
 from kres.training.layerwise import layer_gradients, layer_responses
 from kres.training.loading import load_model
-from kres.training.logs import LogRow, read_history
+from kres.training.logs import LogError, LogRow, read_history
 from kres.training.loop import NotFinite
 from kres.training.recipes import list_recipes, recipe
 from kres.training.settings import Recipe
@@ -22,6 +22,7 @@ __all__ = [
     "Degradation",
     "Evaluation",
     "Interrupted",
+    "LogError",
     "LogRow",
     "NotFinite",
     "Recipe",

@@ -67,7 +67,7 @@ class Checkpoints:
         except (OSError, tf.errors.OpError) as error:
             shutil.rmtree(aside, ignore_errors=True)
             raise CheckpointError(
-                f"checkpoint {target} could not be written: {_reason(error)}. {self.describe_last_good()}"
+                f"checkpoint {target} could not be written: {reason(error)}. {self.describe_last_good()}"
             ) from error
         best = self.best()
         for old in self.paths()[: -self.keep]:
@@ -181,5 +181,6 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What an error of the operating system, or TensorFlow's of the same, says."""
     return error.message if isinstance(error, tf.errors.OpError) else str(error)

@@ -66,14 +66,19 @@ class Feed:
         return naming_corrupt(batches, self._source.train, examples)
 
     def plain_inputs(self, count: int, preprocess: Preprocess) -> Iterator[tf.Tensor]:
-        """`count` training images or a few more, as evaluation sees its own, in shuffled batches of inputs."""
+        """`count` training images or a few more, as evaluation sees its own, in shuffled batches of inputs.
+
+        A batch has as many as one replica computes at once in training: its memory is known to suffice.
+        """
+        here = place(self._strategy)
+        at_once = self._recipe.batch_size // here.replicas // self._recipe.optimizer.accumulate
         batches = training_batches(
             self._source,
             self._recipe.images,
             Augmentation(crop="none", flip=False),
             size_px=self._recipe.images.test_size_px,
-            batch_size=self._recipe.batch_size,
-            steps=range(-(-count // self._recipe.batch_size)),
+            batch_size=at_once,
+            steps=range(-(-count // at_once)),
             seed=self._seed,
         )
         return (preprocess(images) for images, *_ in naming_corrupt(batches, self._source.train))

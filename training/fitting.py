@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-import kres
 from kres.training import distribution
 from kres.training.cards import write_card
 from kres.training.data import Source, load
+from kres.training.feasibility import require_feasible
+from kres.training.loading import load_model
 from kres.training.logs import LogRow, read_history
 from kres.training.loop import Loop
 from kres.training.plan import Plan, plan
@@ -32,6 +33,7 @@ from kres.training.workdir import (
     open_workdir,
     write_run,
 )
+from kres.weights.layout import CARD
 from kres.writing import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -86,24 +88,25 @@ def fit(
     """Train `recipe` on `data` and evaluate it on the test split, with everything kept in `workdir`.
 
     `steps` squeezes the whole schedule to another length. `resume` goes on from the newest checkpoint (a new workdir is
-    begun, a finished run returns at once). Sets Keras's global seed; `deterministic` turns on TensorFlow's
-    deterministic operations for the process, under which a resumed run on one CPU equals an uninterrupted one bit for
-    bit. Under `multi_worker` every worker calls it with the same arguments and a workdir that all of them see; the
-    first alone writes.
+    begun, a finished run returns at once); a run that ended before its first one starts again without it. Sets Keras's
+    global seed; `deterministic` turns on TensorFlow's deterministic operations for the process, under which a resumed
+    run on one CPU equals an uninterrupted one bit for bit. Under `multi_worker` every worker calls it with the same
+    arguments and a workdir that all of them see; the first alone writes.
 
     Raises:
         ValueError: an argument is not allowed, the data are bad, workers differ in what they were asked for, or
             (WorkdirError) the workdir holds something else.
-        Interrupted: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
+        Interrupted: SIGINT or SIGTERM came; the step was finished and a checkpoint written. An evaluation is not
+            finished: `resume` does it again.
         NotFinite: the loss or a weight became infinite or NaN.
         CheckpointError: a checkpoint could not be written or read.
+        LogError: the disk did not take the log.
         WorkerLost: another worker is gone.
     """
     chosen = _resolve(recipe, steps=steps, batch_size=batch_size)
     workdir = Path(workdir).expanduser()
     devices_strategy = distribution.choose(strategy, devices=devices)
-    distribution.require_divisible(chosen.batch_size, devices_strategy)
-    require_parts(chosen, replicas=devices_strategy.num_replicas_in_sync)
+    require_feasible(chosen, replicas=devices_strategy.num_replicas_in_sync)
     source = load(data, on_corrupt=on_corrupt)
     planned = plan(chosen, len(source.train))
     if planned.times_in_a_batch > 1:
@@ -119,6 +122,8 @@ def fit(
         found = _opened(workdir, settings, resume=resume, strategy=devices_strategy)
         if found and found["state"] == FINISHED:
             logger.info("the run in %s is finished", workdir)
+            if distribution.place(devices_strategy).is_chief and not (workdir / CARD).exists():
+                write_card(workdir, load_model(workdir))  # it was killed in between
             return _result(workdir, found["settings"], found["result"])
         keras.utils.set_random_seed(seed)
         if deterministic:
@@ -222,22 +227,6 @@ def _resolve(recipe: str | Recipe, *, steps: int | None, batch_size: int | None)
     if steps is not None:
         chosen = chosen.with_length(steps)
     return chosen if batch_size is None else replace(chosen, batch_size=batch_size)
-
-
-def require_parts(recipe: Recipe, *, replicas: int) -> None:
-    """ValueError where a batch of `replicas` replicas cannot be computed in the parts that the recipe asks for."""
-    accumulate, each = recipe.optimizer.accumulate, recipe.batch_size // replicas
-    if each % accumulate:
-        raise ValueError(
-            f"each replica's part of the batch, {each} images on {replicas}, must divide by accumulate. "
-            f"Received: batch_size={recipe.batch_size}, accumulate={accumulate}"
-        )
-    norm = recipe.network.norm or kres.spec(recipe.network.row).norm
-    if accumulate > 1 and replicas > 1 and norm == "sync_batch":
-        raise ValueError(
-            "norms that are synchronized over replicas take a batch as a whole: use accumulate=1, norm='batch' or one "
-            f"replica. Received: norm={norm!r}, accumulate={accumulate}, {replicas} replicas"
-        )
 
 
 def _checked_seed(seed: int) -> int:

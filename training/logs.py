@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +13,8 @@ import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
 
 from kres.writing import write_atomically
+
+logger = logging.getLogger(__name__)
 
 LOG, GRADIENTS, BOARD = "log.csv", "gradients.csv", "tensorboard"
 
@@ -35,6 +38,10 @@ class LogRow:
     """Share of the wall time since the row before, 0..1, that the loop waited for the input pipeline."""
     seconds: float | None = None
     """Time in training steps since the run began, over all processes that worked on it."""
+
+
+class LogError(OSError):
+    """The log of a run could not be written; the message names the last good checkpoint."""
 
 
 class RunLog:
@@ -97,8 +104,12 @@ class RunLog:
 
     def close(self) -> None:
         """Close the TensorBoard file."""
-        if self._chief:
+        if not self._chief:
+            return
+        try:
             self._board.close()
+        except tf.errors.OpError as error:  # what is left was refused before, and told
+            logger.debug("TensorBoard's file could not be closed: %s", error)
 
 
 def read_history(workdir: Path) -> list[LogRow]:

@@ -1,11 +1,12 @@
 """The training loop: steps, readouts, evaluations and checkpoints, in that order."""
 
+import itertools
 import logging
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from kres.training.averaging import reestimate_norms
+from kres.training.checkpoints import reason
 from kres.training.data import Source
 from kres.training.display import Display
 from kres.training.distribution import any_worker, place
 from kres.training.evaluation import Evaluation, Evaluator
 from kres.training.feed import Feed
 from kres.training.gradient_norms import stages_of
-from kres.training.logs import LogRow, RunLog
+from kres.training.logs import LogError, LogRow, RunLog
 from kres.training.models import with_softmax
 from kres.training.objective import make_objective
 from kres.training.plan import Phase, Plan
@@ -32,14 +34,24 @@ from kres.training.timing import Waited
 
 logger = logging.getLogger(__name__)
 
+Readout = dict[str, Any]
+"""A `row` of the log and the stages' `gradient_norms`, as JSON holds them."""
+
 AGREE_EVERY_STEPS = 10
 """How often several workers ask one another whether somebody was told to stop."""
+AGREE_EVERY_BATCHES = 4
+"""The same during an evaluation, whose batches take longer than most steps."""
 SAMPLES = 8
 """Training images that TensorBoard shows."""
 
 
 class NotFinite(FloatingPointError):
-    """The loss or a weight became infinite or NaN; the message names the step and the last good checkpoint."""
+    """The loss or a weight became infinite or NaN; the message names the step and the last good checkpoint.
+
+    `exit_code` is what a process should end with: the same run would come to the same.
+    """
+
+    exit_code = 3
 
 
 class Loop:
@@ -60,6 +72,7 @@ class Loop:
             teacher = make_teacher(loss.teacher, classes=source.classes, untrained=loss.untrained_teacher)
             self.checkpoints = self.state.checkpoints(workdir, plan.recipe, chief=self.place.is_chief)
             restored = self.checkpoints.restore() or {"step": 0, "seconds": 0.0}
+            self.state.part_replicas()
         self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
         self._feed = Feed(plan.recipe, source, seed=seed, strategy=strategy)
         self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)
@@ -68,9 +81,10 @@ class Loop:
         self.step: int = restored["step"]
         self.seconds: float = restored["seconds"]
         """Time spent in training steps, over all processes that worked on the run."""
+        self._unevaluated: Readout | None = restored.get("unevaluated")
 
     def run(self, stop: StopRequest) -> Evaluation:
-        """Train to the last step and evaluate; raises Interrupted, NotFinite and CheckpointError as `fit` says."""
+        """Train to the last step and evaluate; raises what `fit` says."""
         plan, chief = self.plan, self.place.is_chief
         logger.info(
             "%s on %s: %d steps of %d images on %d device(s), from step %d",
@@ -83,23 +97,34 @@ class Loop:
         )
         display = Display(plan.steps, done=self.step, evaluate_every=plan.evaluate_every_steps, chief=chief)
         with closing(RunLog(self.workdir, step=self.step, chief=chief)) as self._log, display as self._display:
-            evaluation = None
+            evaluation = None if self._unevaluated is None else self._after_step(stop, self._unevaluated)
             for phase in plan.phases:
                 for train_step, batch in self.steps(phase):
                     if self.step == 0:
-                        self._log.images(0, self.strategy.experimental_local_results(batch[0])[0].numpy()[:SAMPLES])
+                        with self._logging() as log:
+                            log.images(0, self.strategy.experimental_local_results(batch[0])[0].numpy()[:SAMPLES])
                     train_step(*batch)
                     self.step += 1
                     evaluation = self._after_step(stop)
-            return evaluation or self.evaluate()  # nothing was left to train when a run was killed after its last step
+            # Nothing was left to train when a run was killed after its last step.
+            return evaluation or self.evaluate(stop)
 
-    def evaluate(self) -> Evaluation:
-        """The weights as they would be kept now, on the test images."""
+    def evaluate(self, stop: StopRequest) -> Evaluation:
+        """The weights as they would be kept now, on the test images; Interrupted where it is told to stop meanwhile."""
+        batches = itertools.count()
+
+        def between_batches(done: int, total: int) -> None:
+            self._display.evaluating(done, total)
+            # Workers have equal numbers of batches, so they ask one another at the same ones.
+            ask = self.place.workers == 1 or next(batches) % AGREE_EVERY_BATCHES == 0
+            if ask and done < total and (received := any_worker(stop.received or 0, self.strategy)):
+                raise self._interrupted(received)
+
         with self.state.averaged():
             if self.step == self.plan.steps and self.recipe.averaging.reestimate_images:
                 images = self._feed.plain_inputs(self.recipe.averaging.reestimate_images, self.state.model.preprocess)
                 reestimate_norms(self.state.model, images)
-            return self.evaluator(self._display.evaluating)
+            return self.evaluator(between_batches)
 
     def final_model(self) -> keras.Model:
         """The trained network, which ends in probabilities."""
@@ -117,27 +142,42 @@ class Loop:
         for batch in self._input:
             yield train_step, batch
 
-    def _after_step(self, stop: StopRequest) -> Evaluation | None:
-        """What falls due after a step: a readout, an evaluation (which is returned), a checkpoint, the end."""
+    def _after_step(self, stop: StopRequest, readout: Readout | None = None) -> Evaluation | None:
+        """What falls due after a step: a readout, an evaluation (which is returned), a checkpoint, the end.
+
+        A `readout` is that of a step whose evaluation was stopped, and is done again.
+        """
         evaluation = None
         evaluates = self._due(self.plan.evaluate_every_steps)
         saves = self._due(self.recipe.watch.checkpoint_every_steps)
         stops = self._told_to_stop(stop)
-        if evaluates or saves or stops or self._due(self.recipe.watch.log_every_steps) or self._phase_ends():
-            row, norms = self._read_out()
+        logs = self._due(self.recipe.watch.log_every_steps) or self._phase_ends()
+        if readout is None and (evaluates or saves or stops or logs):
+            readout = self._read_out()
+        if readout is not None:
+            row = LogRow(**readout["row"])
             if evaluates:
-                evaluation = self.evaluate()
+                evaluation = self._evaluate_or_save(readout, stop)
                 row = replace(row, test_accuracy=evaluation.accuracy, test_loss=evaluation.loss)
-            self._log.add(row, norms)
+            with self._logging() as log:
+                log.add(row, readout["gradient_norms"])
             self._display.show(row)
         score = None if evaluation is None else self._score(evaluation)
         if saves or stops or (score is not None and score > self.best_score):
             self._save(score)
-        if stops and self.step < self.plan.steps:
+        if stops:
             raise self._interrupted(stops)
         if evaluates or saves:
             self._clock = time.monotonic()
         return evaluation
+
+    def _evaluate_or_save(self, readout: Readout, stop: StopRequest) -> Evaluation:
+        """Evaluate; where that is stopped, the checkpoint holds the readout, which is logged when it is done again."""
+        try:
+            return self.evaluate(stop)
+        except Interrupted:
+            self._save(None, unevaluated=readout)
+            raise
 
     def _train_step(self, element_spec: Any) -> Callable[..., None]:
         optimizer = self.recipe.optimizer
@@ -167,7 +207,7 @@ class Loop:
             return received
         return any_worker(received, self.strategy) if self._due(AGREE_EVERY_STEPS) else 0
 
-    def _read_out(self) -> tuple[LogRow, dict[str, float] | None]:
+    def _read_out(self) -> Readout:
         """The row of the steps since the last one, and each stage's gradient norm: a root mean square over them.
 
         Steps whose gradient overflowed, which float16 skips, have no norm; there is none where all did.
@@ -191,13 +231,24 @@ class Loop:
             input_wait=min(self._input.read() / elapsed, 1.0),
             seconds=self.seconds,
         )
-        return row, self._norms(totals)
+        return {"row": asdict(row), "gradient_norms": self._norms(totals)}
 
     def _norms(self, totals: Totals) -> dict[str, float] | None:
         if not totals.finite_gradients:
             return None
         squares = totals.gradient_squares / totals.finite_gradients
         return {stage: float(np.sqrt(squares[places].sum())) for stage, places in self._stages.items()}
+
+    @contextmanager
+    def _logging(self) -> Iterator[RunLog]:
+        """The log; LogError when the disk does not take what is written to it."""
+        try:
+            yield self._log
+        except (OSError, tf.errors.OpError) as error:
+            raise LogError(
+                f"the log in {self.workdir} could not be written: {reason(error)}. "
+                f"{self.checkpoints.describe_last_good()}"
+            ) from error
 
     def _score(self, evaluation: Evaluation) -> float:
         """What the best checkpoint has most of."""
@@ -206,14 +257,14 @@ class Loop:
             return -evaluation.loss
         return evaluation.accuracy
 
-    def _save(self, score: float | None) -> None:
+    def _save(self, score: float | None, **others: Any) -> None:
         # The last step may have ruined weights or norm statistics although its loss was finite.
         for variable in self.state.model.weights:
             if not tf.reduce_all(tf.math.is_finite(variable.value)):
                 raise NotFinite(
                     f"{variable.path} is not finite after step {self.step}. {self.checkpoints.describe_last_good()}"
                 )
-        self.checkpoints.save(self.step, {"seconds": self.seconds}, score=score)
+        self.checkpoints.save(self.step, {"seconds": self.seconds, **others}, score=score)
         if score is not None:
             self.best_score = max(self.best_score, score)
 

@@ -39,7 +39,7 @@ def memory_estimate(recipe: Recipe, *, classes: int) -> MemoryEstimate:
     peak is of that order.
     """
     network = recipe.network
-    size = max(recipe.images.train_size_px, *recipe.images.progressive_px, 1)
+    size = max(recipe.images.training_sizes_px)
     # Within it weights have shapes and no values, which would take longest and the memory that is asked about.
     with keras.StatelessScope(initialize_variables=False):
         model = training_model(_untrained(recipe), classes=classes)

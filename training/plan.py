@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from kres.training.feasibility import require_feasible
 from kres.training.memory import MemoryEstimate, memory_estimate
 from kres.training.optimisation.schedules import make_schedule
 from kres.training.settings import Recipe
@@ -85,14 +86,10 @@ def plan(recipe: Recipe, train_images: int) -> Plan:
     """What a run of `recipe` on `train_images` images does.
 
     Raises:
-        ValueError: more sizes than steps, or parts of a batch that are not whole.
+        ValueError: more sizes than steps, or the recipe cannot run on one device (`require_feasible`).
     """
+    require_feasible(recipe)
     schedule = recipe.schedule
-    if recipe.batch_size % recipe.optimizer.accumulate:
-        raise ValueError(
-            f"batch_size must divide by accumulate={recipe.optimizer.accumulate}. "
-            f"Received: batch_size={recipe.batch_size}"
-        )
     steps_per_epoch = train_images / recipe.batch_size
     per_unit = max(steps_per_epoch, schedule.least_steps / schedule.length) if schedule.unit == "epochs" else 1.0
     steps = max(round(schedule.length * per_unit), 1)
@@ -113,7 +110,7 @@ def plan(recipe: Recipe, train_images: int) -> Plan:
 
 def _phases(recipe: Recipe, steps: int) -> tuple[Phase, ...]:
     """Equal parts of the run, one a size."""
-    sizes = (*recipe.images.progressive_px, recipe.images.train_size_px)
+    sizes = recipe.images.training_sizes_px
     if len(sizes) > steps:
         raise ValueError(
             f"a run of {steps} step(s) has no room for {len(sizes)} sizes. "

@@ -21,7 +21,7 @@ class State:
     """Model, optimizer (with its loss scale), moving average and the sums of the step; create it in a strategy's scope.
 
     The order of the data and the augmentation need no state: they are functions of the seed and the step. Dropout and
-    stochastic depth draw from generators of the model, whose state is kept.
+    stochastic depth draw from generators of the model, whose state is kept; `part_replicas` makes it the replica's own.
     """
 
     def __init__(self, plan: Plan, *, classes: int) -> None:
@@ -35,9 +35,10 @@ class State:
         self.optimizer.build(self.model.trainable_variables)
         self.average = make_average(recipe.averaging, self.model, warmup_steps=plan.warmup_steps)
         self.sums = Sums(self.model.trainable_variables)
+        self.random = _random_state(self.model)
         kept = {
             "model": self.model,
-            "random": _random_state(self.model),
+            "random": self.random,
             "optimizer": self.optimizer,
             "average": self.average,
         }
@@ -47,6 +48,21 @@ class State:
         """Those of a run in `workdir`."""
         folder, keep = workdir / CHECKPOINTS, recipe.watch.keep_checkpoints
         return Checkpoints(folder, self.tracked, keep=keep, chief=chief)
+
+    def part_replicas(self) -> None:
+        """Let dropout and stochastic depth draw other masks on each replica; due once, after checkpoints are restored.
+
+        Replica i adds i to the seeds. The first one's are as they were, and are what a checkpoint holds.
+        """
+        strategy = tf.distribute.get_strategy()
+
+        def of_replica() -> None:
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            for seed_and_count in self.random:
+                # Without an aggregation, as Keras makes these, an assignment is to the replica's own copy.
+                seed_and_count.assign_add(tf.stack([tf.cast(number, seed_and_count.dtype), 0]), read_value=False)
+
+        tf.function(lambda: strategy.run(of_replica), autograph=False)()
 
     def averaged(self) -> AbstractContextManager[Any]:
         """Within it the model has the weights that are evaluated and kept: the moving average's where there is one."""

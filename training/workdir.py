@@ -13,7 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 import kres
+from kres.training.checkpoints import PREFIX
 from kres.training.data import Source, Split
+from kres.training.logs import read_history
 from kres.writing import write_atomically
 
 RUN = "run.json"
@@ -30,6 +32,9 @@ class WorkdirError(ValueError):
 def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[str, Any] | None:
     """Make `path` the workdir of a run with `settings`; returns the `run.json` that was there, None for a new run.
 
+    A run that ended before its first checkpoint leaves nothing to resume, and so is begun anew; another run takes its
+    place if it logged nothing either.
+
     Raises WorkdirError when it holds other things, another run (with the differences), or (without `resume`) this run.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -38,13 +43,16 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
     if not (path / RUN).is_file():
         raise WorkdirError(f"a workdir must be new, empty, or hold a run. Received: {path}, which has no {RUN}")
     run = read_run(path)
+    to_resume = run["state"] not in (FAILED, INTERRUPTED) or any((path / CHECKPOINTS).glob(f"{PREFIX}*"))
     differences = _differences(run["settings"], settings)
+    if differences and not to_resume and not read_history(path):
+        return None
     if differences:
         listed = "\n".join(f"  {key}: {old!r} there, {new!r} here" for key, (old, new) in differences.items())
         raise WorkdirError(f"{path} holds another run. Use its settings or another workdir. They differ in:\n{listed}")
-    if not resume:
+    if not resume and to_resume:
         raise WorkdirError(f"{path} holds this run already ({run['state']}). Resume it, or use another workdir.")
-    return run
+    return run if resume else None
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from kres.weights.catalog import DEFAULT
 
 def eval(  # noqa: A001 - the name of the command
     model: Source,
-    data: Annotated[str, typer.Option(help=SOURCES)],
+    data: Annotated[str | None, typer.Option(help=f"{SOURCES} Default: the run's own, in its own split.")] = None,
     weights: PublishedWeights = None,
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
@@ -33,9 +33,8 @@ def eval(  # noqa: A001 - the name of the command
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a model: every image of the split once, prepared as its weights were published or trained with."""
-    from kres.cli.models import resolve
+    from kres.cli.models import images_of, resolve
     from kres.training import evaluate
-    from kres.training.data import load
 
     console = Console(stderr=True)
     with console.status("building the model"):
@@ -48,7 +47,7 @@ def eval(  # noqa: A001 - the name of the command
             default_weights=DEFAULT,
             checkpoint=checkpoint,
         )
-    source = load(data, on_corrupt=on_corrupt)  # shows its own progress
+    source = images_of(named, data, on_corrupt=on_corrupt)  # shows its own progress
     # A saved model may have been trained on four fifths of these images; a row's weights come from elsewhere.
     is_row = weights is not None or named.weights is not None
     split = split or ("all" if source.held_out and is_row else "test")

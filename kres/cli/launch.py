@@ -24,8 +24,8 @@ KRES = (sys.executable, "-P", "-c", "import kres_command; kres_command.main()")
 DATA_WORKER = (sys.executable, "-P", "-c", "from kres.training.data.service import main; main()")
 PROGRAM = "kres"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
-# Finished; refused with a message; asked to stop by SIGINT or SIGTERM.
-NOT_RESTARTED = (0, 2, 130, 143)
+# Finished; refused with a message; a loss that is not finite; asked to stop by SIGINT or SIGTERM.
+NOT_RESTARTED = (0, 2, 3, 130, 143)
 
 
 def launch_(

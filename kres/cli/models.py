@@ -3,11 +3,15 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
 import kres
 from kres import export
+
+if TYPE_CHECKING:
+    from kres.training.data import Source
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +24,7 @@ class Named:
     name: str
     directory: Path | None = None
     data: str | None = None
+    data_sha256: str | None = None
     class_names: tuple[str, ...] | None = None
     weights: str | None = None
     """The published weights that a row of the zoo was built with."""
@@ -98,8 +103,32 @@ def _saved(path: Path, checkpoint: str) -> Named:
         name=model.name,
         directory=directory,
         data=data["source"],
+        data_sha256=data.get("sha256"),
         class_names=None if names is None else tuple(names),
     )
+
+
+def images_of(named: Named, data: str | None, *, on_corrupt: str = "fail") -> "Source":
+    """The images that `data` names, or else those that the model was trained on, in the same split.
+
+    Raises ValueError where there are neither, or the run's own are not where they were.
+    """
+    from kres.training.data import load
+    from kres.training.workdir import describe_data
+
+    if data is not None:
+        return load(data, on_corrupt=on_corrupt)
+    if named.data is None:
+        raise ValueError(f"only a run knows its images: name some with --data. Received: {named.name} without --data")
+    try:
+        source = load(named.data, on_corrupt=on_corrupt)
+    except ValueError as error:
+        raise ValueError(f"the run's own images do not load, so name them with --data: {error}") from error
+    if describe_data(source)["sha256"] != named.data_sha256:
+        logger.warning(
+            "%s has changed since the run, so the test split may hold images that the run was trained on", named.data
+        )
+    return source
 
 
 def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail") -> Proof:
@@ -108,23 +137,22 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
     Without either, on seeded random images, which can neither calibrate nor show an accuracy; the description says so.
     Raises ValueError where the source's classes are not the model's.
     """
-    data = data or named.data
-    if data is None:
+    if data is None and named.data is None:
         from kres.export.artifacts import random_images
 
         images = random_images(named.model)
         description = f"{len(images)} seeded random images: no accuracy is measured"
         return Proof(reference=export.reference(named.model, images), calibration=None, description=description)
     from kres.export.artifacts import CALIBRATION_IMAGES
-    from kres.training.data import evaluation_images, load, sample_images
+    from kres.training.data import evaluation_images, sample_images
 
-    source = load(data, on_corrupt=on_corrupt)
+    source = images_of(named, data, on_corrupt=on_corrupt)
     if named.model.output_shape[-1] != source.classes:
-        received = f"a model of {named.model.output_shape[-1]} classes, and {source.classes} in {data}"
+        received = f"a model of {named.model.output_shape[-1]} classes, and {source.classes} in {source.name}"
         raise ValueError(f"model and data must have the same classes. Received: {received}")
     preprocess = kres.preprocess(named.model)
     reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
     count = min(CALIBRATION_IMAGES, len(source.train))
     calibration, _ = sample_images(source, preprocess, count=count)
-    description = f"{len(reference.images)} held-out images of {data}"
+    description = f"{len(reference.images)} held-out images of {source.name}"
     return Proof(reference=reference, calibration=calibration, description=description)

@@ -194,7 +194,7 @@ def _tells_where_weights_go(recipe: "Recipe") -> Iterator[None]:
 def ends_with_its_exit_code(advice: str) -> Iterator[None]:
     """End the command as a run that stops within says.
 
-    That is with 130 or 143 after a signal, 138 when another worker is gone (which tells a cluster to start again), 1
+    That is with 130 or 143 after a signal, 138 when another worker is gone (which tells a cluster to start again), 3
     when its loss is not finite. `advice` tells how a stopped run goes on.
     """
     from kres.training import Interrupted, NotFinite
@@ -210,4 +210,4 @@ def ends_with_its_exit_code(advice: str) -> Iterator[None]:
         raise typer.Exit(lost.exit_code) from lost
     except NotFinite as error:
         logger.error("%s", error)
-        raise typer.Exit(1) from error
+        raise typer.Exit(error.exit_code) from error

@@ -1,4 +1,4 @@
-"""`kres eval` of a row with published weights: their recipe, on images of all sizes, and what it refuses."""
+"""`kres eval` of a row with published weights and of a run: on which images, by which recipe, what it refuses."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 import kres
 from kres.cli.app import app
 from kres.cli.models import resolve
+from kres.training.data import load
+from kres.training.workdir import MODEL, describe_data, write_run
 from kres.weights import PUBLISHED, hub
 from kres.weights.catalog import Published
 from kres.weights.saving import state_dict
@@ -139,3 +141,36 @@ def test_a_folder_without_a_test_split_counts_whole(
 def test_a_checkpoint_is_chosen_of_a_workdir_alone():
     with pytest.raises(ValueError, match=r"only a workdir has checkpoints. Received: resnet18 --checkpoint best"):
         resolve("resnet18", checkpoint="best")
+
+
+@pytest.fixture
+def run(plain: Path) -> Path:
+    """A workdir whose net was trained on the folder `plain`."""
+    preprocess = kres.Preprocess(size=16, mean=(0.5,) * 3, std=(0.5,) * 3)
+    workdir = plain.parent / "run"
+    workdir.mkdir()
+    kres.build("cifar_resnet20", classes=2, input_shape=(16, 16, 3), preprocess=preprocess).save(workdir / MODEL)
+    write_run(workdir, {"data": describe_data(load(plain))}, state="finished")
+    return workdir
+
+
+def test_a_run_is_evaluated_on_its_own_images_in_its_own_split(run: Path, plain: Path) -> None:
+    """Also where published weights would be tested on all of them."""
+    own = json.loads(evaluate(run, "--json"))
+    assert (own["split"], own["n_images"]) == ("test", 2)
+    assert own == json.loads(evaluate(run, "--data", plain, "--json"))
+
+
+def test_a_run_whose_images_changed_or_went_says_so(run: Path, plain: Path, caplog: pytest.LogCaptureFixture) -> None:
+    evaluate(run)
+    assert "changed" not in caplog.text
+    (plain / "class0" / "0.png").unlink()
+    evaluate(run)
+    assert f"{plain} has changed since the run" in caplog.text
+    plain.rename(plain.with_name("moved"))
+    message = evaluate(run, code=1)
+    assert "the run's own images do not load, so name them with --data" in message and str(plain) in message
+
+
+def test_a_model_of_no_run_needs_images(weights: Path) -> None:
+    assert "name some with --data. Received: resnet10t" in evaluate("resnet10t", "--weights", weights, code=1)

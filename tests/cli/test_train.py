@@ -4,16 +4,19 @@ import json
 import resource
 import signal
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from kres.training import read_history
+from kres.training import load_model, read_history
 from tests.cli.processes import finish, kres, start, wait_for, when
 from tests.support import skip_or_fail
 
 STEPS = 240
 RECIPE = ["digits", "--recipe", "digits_resnet20", "--steps", str(STEPS), "--batch-size", "8"]
 RUN = [*RECIPE, "--set", "network.depths=1,1,1", "--set", "watch.log_every_steps=5", "--deterministic"]
+SMALL = ("network.depths=1,1,1", "images.train_size_px=8", "images.test_size_px=8", "augmentation.padding_px=1")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def uninterrupted(tmp_path_factory):
 def test_the_result_is_json_and_eval_agrees(uninterrupted):
     workdir, result = uninterrupted
     assert (result["n_images"], result["steps"], result["seed"]) == (599, STEPS, 0)
-    out, _ = kres("eval", str(workdir), "--data", "digits", "--batch-size", "100", "--json")
+    out, _ = kres("eval", str(workdir), "--batch-size", "100", "--json")
     found = json.loads(out)
     assert (found["accuracy"], found["n_images"], found["corrupt"]) == (result["accuracy"], 599, [])
 
@@ -67,7 +70,8 @@ def test_a_signal_writes_a_checkpoint_from_which_the_run_goes_on(tmp_path, numbe
 
 
 @pytest.mark.slow
-def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(tmp_path):
+@pytest.mark.parametrize("victim", ["checkpoint", "log"])
+def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(victim, tmp_path):
     if not hasattr(resource, "prlimit"):
         skip_or_fail("a running process can be limited on Linux only")
     workdir = tmp_path / "run"
@@ -75,11 +79,16 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(tmp_pat
     process = start(*arguments)
     first = workdir / "checkpoints" / "step_00000100"
     wait_for(first.exists, process)
-    size = sum(path.stat().st_size for path in first.iterdir())
-    # From here on the operating system refuses to let a file grow as large as a checkpoint, as a full disk does.
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size // 2, size // 2))
+    # From here on the operating system refuses to let a file grow above a size, as a full disk does.
+    if victim == "checkpoint":
+        size, words = sum(path.stat().st_size for path in first.iterdir()) // 2, "step_00000200 could not be written"
+    else:
+        board = next((workdir / "tensorboard").iterdir())
+        size, words = board.stat().st_size, f"the log in {workdir} could not be written"
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
     _, err = finish(process, 2)
-    assert "step_00000200 could not be written" in err and f"The last good checkpoint is {first}" in err
+    assert words in err and f"The last good checkpoint is {first}" in err and "Traceback" not in err
+    assert json.loads((workdir / "run.json").read_text())["state"] == "failed"
     assert [path.name for path in (workdir / "checkpoints").iterdir()] == ["step_00000100"]
     out, _ = kres(*arguments, "--resume", "--json")
     assert json.loads(out)["steps"] == STEPS
@@ -103,7 +112,7 @@ def test_a_loss_that_is_not_finite_names_step_and_checkpoint(tmp_path):
     changes = ["warmup=66", "warmup_kind=constant", "warmup_learning_rate=0.001", "learning_rate=1e30"]
     words = [word for change in changes for word in ("--set", f"schedule.{change}")]
     every = ["--set", "watch.checkpoint_every_steps=1"]
-    _, err = kres("train", *RUN, *words, *every, "--workdir", str(workdir), code=1)
+    _, err = kres("train", *RUN, *words, *every, "--workdir", str(workdir), code=3)
     last = max((workdir / "checkpoints").iterdir())
     assert "not finite" in err and f"The last good checkpoint is {last}" in err
     step = int(last.name[5:])
@@ -115,3 +124,37 @@ def test_an_unknown_recipe_is_one_line(tmp_path):
     _, err = kres("train", "digits", "--recipe", "cifar_resnet19", "--workdir", str(tmp_path / "x"), code=2)
     assert "Closest: cifar_resnet" in err and "Traceback" not in err
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_a_signal_stops_an_evaluation_which_a_resumed_run_does_again(tmp_path):
+    """Of 10,000 images, in the middle of the run; log and model end bit for bit as those of an uninterrupted one."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (10_000, 8, 8, 3), np.uint8)
+    labels = np.arange(10_000) % 3
+    data = tmp_path / "data.npz"
+    np.savez(data, x_train=images[:40], y_train=labels[:40], x_test=images, y_test=labels)
+    options = "--recipe digits_resnet20 --steps 4 --batch-size 8 --deterministic".split()
+    for change in (*SMALL, "averaging.ema_decay=0.5", "watch.log_every_steps=1", "watch.evaluate_every=500"):
+        options += ["--set", change]
+    command = ["train", str(data), *options, "--workdir"]
+    whole, workdir = tmp_path / "whole", tmp_path / "run"
+
+    process = start(*command, str(workdir))
+    wait_for(lambda: read_history(workdir), process)
+    time.sleep(0.3)  # the second step, of milliseconds, is done
+    process.send_signal(signal.SIGTERM)
+    _, err = finish(process, 143)
+    assert "SIGTERM: stopped after step 2 of 4; the checkpoint is written" in err
+    assert [row.step for row in read_history(workdir)] == [1]
+    kres(*command, str(workdir), "--resume")
+
+    kres(*command, str(whole))
+    for folder in (whole, workdir):
+        assert [row.test_accuracy is not None for row in read_history(folder)] == [False, True, False, True]
+    timed = {"images_per_second": None, "input_wait": None, "seconds": 0.0}
+    rows = [[replace(row, **timed) for row in read_history(folder)] for folder in (whole, workdir)]
+    assert rows[0] == rows[1]
+    weights = [load_model(folder).get_weights() for folder in (whole, workdir)]
+    for expected, found in zip(*weights, strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -14,9 +14,9 @@ import kres
 from kres.training import Interrupted, NotFinite, WorkdirError, data, evaluate, fit, load_model, read_history
 from kres.training import loop as loop_module
 from kres.training.data.corrupt import UnreadableImage
-from kres.training.fitting import require_parts
 from kres.training.logs import read_gradient_norms
 from kres.training.settings import Schedule
+from kres.training.settings.overrides import apply
 from tests.training.tiny import tiny_recipe, tiny_source
 
 
@@ -160,11 +160,13 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_and_checkpoint(tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "failed"
 
 
-def test_a_loss_that_is_not_finite_from_the_first_says_that_there_is_no_checkpoint(tmp_path):
+def test_a_loss_that_is_not_finite_from_the_first_leaves_no_checkpoint_and_the_workdir_for_a_better_try(tmp_path):
     tiny = tiny_recipe(steps=6)
     recipe = replace(tiny, schedule=replace(tiny.schedule, learning_rate=1e30, warmup=0))
     with pytest.raises(NotFinite, match=r"(the loss of step \d|not finite after step \d).*no good checkpoint"):
         fit(recipe, data=tiny_source(), workdir=tmp_path)
+    mended = replace(recipe, schedule=replace(recipe.schedule, learning_rate=1e-3))
+    assert [row.step for row in fit(mended, data=tiny_source(), workdir=tmp_path).history] == [2, 4, 6]
 
 
 def test_the_best_model_of_a_run_comes_back(tmp_path):
@@ -231,24 +233,27 @@ def test_an_image_that_breaks_during_a_run_is_named(tmp_path, monkeypatch):
         victim.write_bytes(whole)
 
 
-@pytest.mark.parametrize(
-    ("norm", "batch_size", "message"),
-    [
-        ("sync_batch", 8, r"use accumulate=1, norm='batch' or one replica. Received: norm='sync_batch', accumulate=2"),
-        ("batch", 6, r"3 images on 2, must divide by accumulate. Received: batch_size=6, accumulate=2"),
-    ],
-)
-def test_parts_of_a_batch_that_cannot_be_are_refused_early(norm, batch_size, message):
+def test_norms_are_estimated_anew_from_batches_of_what_a_device_computes_at_once(tmp_path, monkeypatch):
     tiny = tiny_recipe()
-    recipe = replace(
-        tiny,
-        batch_size=batch_size,
-        network=replace(tiny.network, norm=norm),
-        optimizer=replace(tiny.optimizer, accumulate=2),
-    )
-    require_parts(recipe, replicas=1)
-    with pytest.raises(ValueError, match=message):
-        require_parts(recipe, replicas=2)
+    asked = apply(tiny, ["averaging.reestimate_images=20", "optimizer.accumulate=2"])
+    seen = []
+    monkeypatch.setattr(loop_module, "reestimate_norms", lambda model, batches: seen.extend(map(len, batches)))
+    fit(asked, data=tiny_source(), workdir=tmp_path / "stub")
+    assert seen == [4] * 5
+    monkeypatch.undo()
+    result = fit(asked, data=tiny_source(), workdir=tmp_path / "run")
+    plain = fit(apply(tiny, ["optimizer.accumulate=2"]), data=tiny_source(), workdir=tmp_path / "plain")
+    weights = zip(*(keras.saving.load_model(run.model_path).weights for run in (result, plain)), strict=True)
+    for anew, before in weights:
+        assert np.array_equal(anew, before) == ("moving" not in anew.path)
+
+
+def test_a_card_that_a_kill_kept_from_being_written_comes_with_the_next_start(finished):
+    card = finished.workdir / "README.md"
+    before = card.read_text()
+    card.unlink()
+    again = fit(tiny_recipe(), data=tiny_source(), workdir=finished.workdir, resume=True)
+    assert again == finished and card.read_text() == before
 
 
 def test_a_folder_trains_and_its_corrupt_images_are_counted(tmp_path):

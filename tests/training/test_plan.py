@@ -79,7 +79,7 @@ def test_fewer_images_than_a_batch_come_more_than_once_in_it():
 
 
 def test_what_the_data_cannot_give_is_refused():
-    with pytest.raises(ValueError, match=r"accumulate=3\. Received: batch_size=64"):
+    with pytest.raises(ValueError, match=r"accumulate=3\): use 63 or 66. Received: batch_size=64"):
         plan(apply(DIGITS, ["optimizer.accumulate=3"]), 1198)
     with pytest.raises(ValueError, match=r"2 step\(s\) has no room for 3 sizes"):
         plan(apply(DIGITS.with_length(2), ["images.progressive_px=16,24"]), 1198)

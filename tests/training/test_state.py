@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kres.training.plan import plan
 from kres.training.state import State
+from tests.training.replicas import on_two_replicas
 from tests.training.tiny import tiny_recipe
 
 
@@ -55,3 +56,47 @@ def test_a_checkpoint_holds_everything_that_a_run_carries(tmp_path):
     images = tf.ones((4, 8, 8, 3))
     # The same examples are dropped next.
     np.testing.assert_array_equal(other.model(images, training=True), one.model(images, training=True))
+
+
+def test_replicas_drop_other_examples_also_after_a_checkpoint(tmp_path):
+    """What they draw next is the same in a run that goes on from its checkpoint."""
+    on_two_replicas(f"""
+        from pathlib import Path
+        from tests.training.test_state import _made, _recipe
+
+        def begin(seed):
+            keras.utils.set_random_seed(seed)
+            with strategy.scope():
+                return _made()
+
+        def drawer(state):
+            layers = [layer for layer in state.model.layers if isinstance(layer, keras.layers.Dropout)]
+            assert len(layers) == 3
+
+            def of_replica():
+                return [layer(tf.ones((64, *layer.input.shape[1:])), training=True) for layer in layers]
+
+            run = tf.function(lambda: strategy.run(of_replica), autograph=False)
+            return lambda: [[part.numpy() for part in strategy.experimental_local_results(found)] for found in run()]
+
+        one, other = begin(1), begin(2)
+        with strategy.scope():
+            one.part_replicas()
+            draw = drawer(one)
+            draw()
+            for first, second in draw():
+                assert not np.array_equal(first, second)
+            one.checkpoints(Path("{tmp_path}"), _recipe()).save(3, {{}})
+            other.checkpoints(Path("{tmp_path}"), _recipe()).restore()
+            other.part_replicas()
+            for expected, found in zip(draw(), drawer(other)(), strict=True):
+                np.testing.assert_array_equal(found, expected)
+        """)
+
+
+def test_a_single_replica_draws_as_keras_would():
+    keras.utils.set_random_seed(1)
+    state = _made()
+    before = [variable.numpy() for variable in state.random]
+    state.part_replicas()
+    np.testing.assert_array_equal([variable.numpy() for variable in state.random], before)

@@ -1,11 +1,32 @@
 import json
+from contextlib import closing
 from datetime import datetime, timedelta
 
 import pytest
 
-from kres.training.workdir import FINISHED, RUNNING, WorkdirError, open_workdir, read_run, write_run
+from kres.training.logs import LogRow, RunLog
+from kres.training.workdir import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    RUNNING,
+    WorkdirError,
+    open_workdir,
+    read_run,
+    write_run,
+)
 
 SETTINGS = {"recipe": {"name": "r", "steps": 3}, "data": {"source": "digits", "sha256": "a"}, "seed": 0}
+ROW = LogRow(
+    step=2,
+    epoch=1.0,
+    learning_rate=0.1,
+    loss=1.0,
+    accuracy=0.5,
+    images_per_second=1.0,
+    input_wait=0.0,
+    seconds=1.0,
+)
 
 
 def test_a_new_or_empty_directory_is_taken(tmp_path):
@@ -32,6 +53,28 @@ def test_the_same_run_goes_on_only_when_asked(tmp_path, state):
     with pytest.raises(WorkdirError, match=f"holds this run already .{state}."):
         open_workdir(tmp_path, SETTINGS, resume=False)
     assert open_workdir(tmp_path, SETTINGS, resume=True)["state"] == state
+
+
+@pytest.mark.parametrize("state", [FAILED, INTERRUPTED])
+def test_a_run_that_left_no_checkpoint_starts_again(tmp_path, state):
+    write_run(tmp_path, SETTINGS, state=state)
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "checkpoints" / ".step_00000001.writing").mkdir(parents=True)  # a disk that was full
+    assert open_workdir(tmp_path, SETTINGS, resume=False) is None
+    assert open_workdir(tmp_path, {**SETTINGS, "seed": 1}, resume=False) is None  # the mended command
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    (tmp_path / "checkpoints" / "step_00000002").mkdir()
+    with pytest.raises(WorkdirError, match=f"holds this run already .{state}."):
+        open_workdir(tmp_path, SETTINGS, resume=False)
+
+
+def test_what_another_run_logged_is_not_written_over(tmp_path):
+    write_run(tmp_path, SETTINGS, state=FAILED)
+    with closing(RunLog(tmp_path, step=0)) as log:
+        log.add(ROW, None)
+    with pytest.raises(WorkdirError, match="seed: 0 there, 1 here"):
+        open_workdir(tmp_path, {**SETTINGS, "seed": 1}, resume=False)
+    assert open_workdir(tmp_path, SETTINGS, resume=False) is None  # which logs the same again
 
 
 def test_another_run_is_refused_with_the_differences(tmp_path):

@@ -22,14 +22,14 @@ def mixes(augmentation: Augmentation) -> bool:
     return bool((augmentation.mixup or augmentation.cutmix) and augmentation.mix_probability)
 
 
-def check_mixing(augmentation: Augmentation, *, batch_size: int, replicas: int) -> None:
-    """ValueError where a replica's part of the batch cannot be divided into pairs of different images."""
+def check_mixing(augmentation: Augmentation, *, batch_size: int, parts: int) -> None:
+    """ValueError where equal parts of a batch, each mixed on its own, do not divide into pairs of different images."""
     if not mixes(augmentation):
         return
-    if batch_size // replicas % 2:
+    if batch_size // parts % 2:
         raise ValueError(
-            "mixup and cutmix mix pairs of images, so each replica needs an even number of them. "
-            f"Received: batch_size={batch_size} for {replicas} replica(s)"
+            "mixup and cutmix mix pairs of images, so each part of a batch needs an even number of them. "
+            f"Received: batch_size={batch_size} in {parts} part(s)"
         )
     if batch_size // augmentation.repeats < 2:
         raise ValueError(

@@ -40,7 +40,7 @@ def training_batches(
     """
     _check_parts(batch_size, replicas, first_replica, local_replicas)
     check_crop(augmentation, size=size_px)
-    check_mixing(augmentation, batch_size=batch_size, replicas=replicas)
+    check_mixing(augmentation, batch_size=batch_size, parts=replicas)
     split = source.train
     preprocess = Preprocess(
         size=size_px, crop=images.crop, mean=images.mean, std=images.std, interpolation=images.interpolation

@@ -11,7 +11,7 @@ from kres.training.distribution.peers import (
     require_same,
     sum_over_workers,
 )
-from kres.training.distribution.strategies import STRATEGIES, Place, choose, place, require_divisible
+from kres.training.distribution.strategies import STRATEGIES, Place, choose, place
 
 __all__ = [
     "STRATEGIES",
@@ -26,7 +26,6 @@ __all__ = [
     "leave_together",
     "lost_workers_told",
     "place",
-    "require_divisible",
     "require_same",
     "sum_over_workers",
 ]

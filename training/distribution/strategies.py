@@ -137,17 +137,6 @@ def place(strategy: tf.distribute.Strategy) -> Place:
     return Place(worker=worker, workers=workers, replicas=replicas, local_replicas=replicas // workers)
 
 
-def require_divisible(batch_size: int, strategy: tf.distribute.Strategy) -> None:
-    """ValueError that names the nearest batch sizes when the replicas cannot share `batch_size` evenly."""
-    replicas = strategy.num_replicas_in_sync
-    if batch_size % replicas:
-        below = batch_size - batch_size % replicas
-        choices = " or ".join(str(size) for size in (below, below + replicas) if size)
-        raise ValueError(
-            f"batch_size must divide by the {replicas} replicas: use {choices}. Received: batch_size={batch_size}"
-        )
-
-
 def _split_cpu(count: int) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     try:

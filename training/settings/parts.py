@@ -118,6 +118,11 @@ class Images(Part):
     """Of each channel, of pixels in 0..1."""
     interpolation: Interpolation = "bilinear"
 
+    @property
+    def training_sizes_px(self) -> tuple[int, ...]:
+        """Those of a run, in their order."""
+        return (*self.progressive_px, self.train_size_px)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(Part):

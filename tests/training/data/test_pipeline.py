@@ -174,7 +174,7 @@ def test_copies_are_augmented_on_their_own_and_are_never_partners():
     [
         ({"parts": {"replicas": 3}}, "must divide by replicas=3. Received: batch_size=8"),
         ({"parts": {"replicas": 2, "first_replica": 1, "local_replicas": 2}}, "among the 2 .* first_replica=1"),
-        ({"parts": {"replicas": 8}, "mixup": 0.2}, "an even number of them. Received: batch_size=8 for 8"),
+        ({"parts": {"replicas": 8}, "mixup": 0.2}, "an even number of them. Received: batch_size=8 in 8"),
         ({"repeats": 8, "cutmix": 1.0}, "at least two different images"),
         ({"crop": "random_side", "side_px": (3, 9)}, r"training size, 4 pixels, .* side_px=\(3, 9\)"),
     ],

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from kres.training.distribution import STRATEGIES, Place, choose, place, require_divisible
+from kres.training.distribution import STRATEGIES, Place, choose, place
 
 
 def test_one_device_is_the_default():
@@ -38,15 +38,3 @@ def test_more_devices_than_tensorflow_started_with_are_refused():
     here = len(tf.config.list_logical_devices())
     with pytest.raises(ValueError, match=f"Received: devices={here + 63}"):
         choose("mirrored", devices=here + 63)
-
-
-class _Three:
-    num_replicas_in_sync = 3
-
-
-def test_a_batch_that_does_not_divide_names_the_nearest_that_do():
-    require_divisible(6, _Three())
-    with pytest.raises(ValueError, match=r"3 replicas: use 6 or 9. Received: batch_size=8"):
-        require_divisible(8, _Three())
-    with pytest.raises(ValueError, match=r"use 3. Received: batch_size=2"):
-        require_divisible(2, _Three())

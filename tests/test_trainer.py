@@ -1,0 +1,51 @@
+"""A user's own `fit` on two worker processes, against the same in one."""
+
+import numpy as np
+import pytest
+
+from tests.own_fit import compiled, results
+from tests.training.distribution.processes import Workers
+
+WORKER = """
+import numpy as np
+import tensorflow as tf
+from tests.own_fit import IMAGES, LABELS, compiled, results
+
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+with strategy.scope():
+    model = compiled()
+np.savez(f"{folder}/{strategy.cluster_resolver.task_id}.npz", **results(model))
+none, labels = IMAGES[:0], LABELS[:0]
+for call in (
+    lambda: model.predict_on_batch(none),
+    lambda: model.test_on_batch(none, labels),
+    lambda: model.train_on_batch(none, labels),
+):
+    try:
+        call()
+    except tf.errors.InvalidArgumentError as error:
+        assert "Each batch has an image for each replica" in str(error), error
+        print("refused", flush=True)
+with strategy.scope():
+    model = compiled(steps_per_execution=2)
+try:
+    model.fit(IMAGES, LABELS)
+except ValueError as error:
+    print(error, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_two_workers_fit_evaluate_and_predict_as_one_process(tmp_path):
+    with Workers(f"folder = {str(tmp_path)!r}\n" + WORKER, tmp_path) as workers:
+        codes = [workers.end(index, 240) for index in range(2)]
+    assert codes == [0, 0], workers.text(0) + workers.text(1)
+    expected = results(compiled())
+    for worker in range(2):
+        assert workers.text(worker).count("refused") == 3
+        assert "Received: steps_per_execution=2" in workers.text(worker)
+        with np.load(tmp_path / f"{worker}.npz") as found:
+            assert found.keys() == expected.keys()
+            for name, value in expected.items():
+                # Loss, metrics and the classifier's input are rounded to float32 by Keras.
+                np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)

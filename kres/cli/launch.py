@@ -97,7 +97,9 @@ def check_command(words: Sequence[str]) -> None:
         _, rest, _ = command.make_parser(context).parse_args(rest)
         if not rest:
             context.fail(f"Missing command. Received: {' '.join(words)!r}")
-        name, command, rest = command.resolve_command(context, rest)
+        name, found, rest = command.resolve_command(context, rest)
+        assert found is not None  # or an error was raised
+        command = found
         context = typer.Context(command, info_name=name, parent=context)
     command.make_context(context.info_name, rest, parent=context.parent)
 

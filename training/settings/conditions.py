@@ -30,8 +30,9 @@ class Under:
 
 def check_read(part: Any) -> None:
     """ValueError for the first field that differs from its default although nothing reads it."""
-    held, defaults = vars(part), _defaults(type(part))
-    for name, unmet in _unread(type(part), held).items():
+    cls: type = type(part)
+    held, defaults = vars(part), _defaults(cls)
+    for name, unmet in _unread(cls, held).items():
         raise ValueError(
             f"{name} goes with {' and '.join(one.in_words(defaults) for one in unmet)}; without, it stays "
             f"{defaults[name]!r}. Received: {', '.join(f'{one.field}={held[one.field]!r}' for one in unmet)}, "
@@ -51,7 +52,7 @@ def split(hint: Any) -> tuple[Any, tuple[Under, ...]]:
         return hint, ()
     plain, *notes = get_args(hint)
     others = tuple(note for note in notes if not isinstance(note, Under))
-    bare = Annotated[(plain, *others)] if others else plain  # type: ignore[valid-type]
+    bare = Annotated[(plain, *others)] if others else plain
     return bare, tuple(note for note in notes if isinstance(note, Under))
 
 

@@ -18,8 +18,8 @@ Tree = dict[str, Any]
 def apply(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """`recipe` with all changes, each `part.field=value`, made at once: only the result must make sense.
 
-    A part that is not there yet, such as `loss.teacher`, is made of the fields that are set. A field that the new values
-    of others leave unread, such as `decay_at` under another `kind` of schedule, goes back to its default.
+    A part that is not there yet, such as `loss.teacher`, is made of the fields that are set. A field that the changes
+    leave unread, such as `decay_at` under another `kind` of schedule, goes back to its default, and the log says so.
 
     Raises:
         ValueError: no such key (the closest is named), a value that its field does not take, a key set twice, or a

@@ -68,8 +68,8 @@ class Network(Part):
     row: str
     """A row of the zoo, or `keras.applications.NAME` for a teacher."""
     weights: str | None = None
-    """Where training starts (and what a teacher knows): a published tag, `imagenet`, a file, or a folder's path with a `/`
-    in it; None: random."""
+    """Where training starts (and what a teacher knows): a published tag, `imagenet`, a file, or a folder's path with a
+    slash in it; None: random."""
     depths: tuple[Count, ...] = ()
     """Blocks a stage, if other than the row's."""
     width: Annotated[float, Bound(above=0, high=4)] = 1.0

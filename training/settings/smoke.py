@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import kres
 from kres.training.settings.conditions import unread
@@ -67,7 +68,7 @@ def _sized(size_px: int, images: Images) -> int:
 
 def _augmentation(augmentation: Augmentation, images: Images) -> Augmentation:
     shortest, longest = augmentation.side_px
-    sizes = {
+    sizes: dict[str, Any] = {
         "padding_px": math.ceil(augmentation.padding_px * SIZE_PX / images.train_size_px),
         "side_px": (_sized(shortest, images), _sized(longest, images)),
     }

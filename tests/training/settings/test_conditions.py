@@ -1,5 +1,6 @@
 """Settings that nothing reads under the values of others are refused."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -50,9 +51,8 @@ def test_a_field_that_nothing_reads_is_refused(part, field, value, other):
 
 
 def test_the_error_says_what_reads_the_field_and_what_else_it_may_be():
-    with pytest.raises(ValueError) as refused:
-        replace(ADAMW, nesterov=True)
     told = "nesterov goes with kind='sgd' or 'lars'; without, it stays False. Received: kind='adamw', nesterov=True"
-    assert str(refused.value) == told
+    with pytest.raises(ValueError, match=re.escape(told)):
+        replace(ADAMW, nesterov=True)
     with pytest.raises(ValueError, match=r"mix_switch goes with cutmix other than 0\.0; without, it stays 0\.5"):
         replace(PLAIN, mixup=0.2, mix_switch=0.3)

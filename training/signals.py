@@ -11,7 +11,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-SAME_REQUEST_SECONDS = 2.0
+SAME_REQUEST_SECONDS = 1.0
 """A signal often comes twice: by a quick hand, or from a terminal and from what passes it on."""
 
 

@@ -44,7 +44,7 @@ def launch_(
 
     CPUs and GPUs are shared out among the workers. When one dies the others are stopped, and the exit code is that of
     the first that failed. Ctrl-C and SIGTERM are passed on, so that the run is saved and ends with 130 or 143; a second
-    one, two seconds later or more, kills the workers.
+    one, a second later or more, kills the workers.
     """
     words = words[1:] if words[0] == PROGRAM else words
     check_command(words)

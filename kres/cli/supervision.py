@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 60.0
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-SAME_REQUEST_SECONDS = 2.0
+SAME_REQUEST_SECONDS = 1.0
 """Signals that follow the first so closely are one request with it: a hand is quick, and others pass them on too."""
 COLOURS = (36, 33, 32, 35, 34, 31)
 

@@ -66,7 +66,7 @@ def train(
     """Train a network by a recipe, evaluate it on the test images and keep everything in a workdir.
 
     Without a recipe, a trained network is fine-tuned on the images in DATA. Ctrl-C and SIGTERM finish the step, write a
-    checkpoint and end with 130 and 143; --resume goes on from there. A second one, two seconds later or more, ends
+    checkpoint and end with 130 and 143; --resume goes on from there. Another, a second later or more, ends
     without a checkpoint.
     """
     from kres.training import fit

@@ -103,6 +103,8 @@ def test_the_kubernetes_manifest_is_one_the_operator_takes():
     [volume], [mount] = pod["volumes"], container["volumeMounts"]
     assert volume["name"] == mount["name"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    [variable] = container["env"]
+    assert variable["name"] == "XDG_CACHE_HOME" and variable["value"].startswith(mount["mountPath"])
     assert container["args"][container["args"].index("--workdir") + 1].startswith(mount["mountPath"])
 
 

@@ -49,7 +49,10 @@ def evaluate(
     batch_size: int = 128,
     on_corrupt: str = "fail",
 ) -> Evaluation:
-    """Run a kres `model` over a split of `data`; ValueError when their numbers of classes differ."""
+    """Run a kres `model` over a split of `data`; ValueError when their numbers of classes differ.
+
+    `data` and `on_corrupt` are what `kres.training.data.load` takes.
+    """
     source = load(data, on_corrupt=on_corrupt)
     if batch_size < 1:
         raise ValueError(f"batch_size must be above 0. Received: batch_size={batch_size}")

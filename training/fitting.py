@@ -91,7 +91,8 @@ def fit(
     begun, a finished run returns at once); a run that ended before its first one starts again without it. Sets Keras's
     global seed; `deterministic` turns on TensorFlow's deterministic operations for the process, under which a resumed
     run on one CPU equals an uninterrupted one bit for bit. Under `multi_worker` every worker calls it with the same
-    arguments and a workdir that all of them see; the first alone writes.
+    arguments and a workdir that all of them see; the first alone writes. `on_corrupt`, "fail", "skip" or "unchecked",
+    is what `kres.training.data.load` takes.
 
     Raises:
         ValueError: an argument is not allowed, the data are bad, workers differ in what they were asked for, or

@@ -1,9 +1,8 @@
-"""Gradient norms a stage: where in a network training has its strength, and where it explodes or dies away."""
+"""The stages that gradient norms are told of: where training has its strength, and where it explodes or dies away."""
 
 from collections.abc import Sequence
 
 import keras
-import tensorflow as tf
 
 
 def stages_of(variables: Sequence[keras.Variable]) -> dict[str, list[int]]:
@@ -16,11 +15,3 @@ def stages_of(variables: Sequence[keras.Variable]) -> dict[str, list[int]]:
         part = variable.path.split("/")[-2].partition("_")[0]
         places.setdefault(part if part.startswith(("stem", "stage")) else "head", []).append(place)
     return places
-
-
-def stage_norms(gradients: Sequence[tf.Tensor], stages: dict[str, list[int]]) -> dict[str, tf.Tensor]:
-    """The L2 norm () of each stage's gradient, in float32; sum the gradients over the replicas before."""
-    return {
-        stage: tf.linalg.global_norm([tf.cast(gradients[place], tf.float32) for place in places])
-        for stage, places in stages.items()
-    }

@@ -59,9 +59,10 @@ class RunLog:
             return
         self._rows = _Table(workdir / LOG, _COLUMNS, map(asdict, self.history))
         norms = [row for row in read_gradient_norms(workdir) if row["step"] <= step]
-        (workdir / GRADIENTS).unlink(missing_ok=True)
         if norms:
             self._gradients = _Table(workdir / GRADIENTS, list(norms[0]), norms)
+        else:
+            (workdir / GRADIENTS).unlink(missing_ok=True)
         drop_events(workdir / BOARD, after_step=step)
         self._board = tf.summary.create_file_writer(str(workdir / BOARD))
 

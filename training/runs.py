@@ -87,7 +87,7 @@ def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 # Names, what follows from them, and words about a recipe that change nothing in the run.
-_TOLD = ("recipe.name", "recipe.about.", "data.source", "data.class_names", "data.sha256")
+_TOLD = ("recipe.name", "recipe.about.", "data.source", "data.class_names", "data.sha256", "data.contents_sha256")
 
 
 def _read(workdir: Path, folder: Path) -> Run:

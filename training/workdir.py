@@ -1,6 +1,5 @@
 """A run's directory: what it holds, whether a new call may go on with it, and its `run.json`."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import tensorflow as tf
 
 import kres
 from kres.training.checkpoints import PREFIX
-from kres.training.data import Source, Split
+from kres.training.data import Source
 from kres.training.logs import read_history
 from kres.writing import write_atomically
 
@@ -101,17 +100,15 @@ def utc_now() -> str:
 
 
 def describe_data(source: Source) -> dict[str, Any]:
-    """What must be the same for a run to go on: classes, counts and a digest of all names and labels."""
-    digest = hashlib.sha256("\n".join(source.class_names).encode())
-    for split in (source.train, source.test):
-        digest.update(_listing(split))
+    """What must be the same for a run to go on: classes, counts, digests of all names and labels and of contents."""
     return {
         "source": source.name,
         "classes": source.classes,
         "class_names": list(source.class_names),
         "train_images": len(source.train),
         "test_images": len(source.test),
-        "sha256": digest.hexdigest(),
+        "sha256": source.names_sha256(),
+        "contents_sha256": source.contents_sha256(),
     }
 
 
@@ -121,15 +118,13 @@ def data_name(source: str) -> str:
     return place.name if place.is_absolute() or place.is_dir() else source
 
 
-def _listing(split: Split) -> bytes:
-    return "\n".join(f"{name}\t{label}" for name, label in zip(split.names, split.labels, strict=True)).encode()
-
-
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     old, new = flatten(old), flatten(new)
     if old.get("data.sha256") == new.get("data.sha256"):  # the same images by another path
         for key in ("data.source", "data.class_names"):  # names are in the digest; the earliest runs list none
             old[key] = new.get(key)
+    # The earliest runs have none, as above.
+    old.setdefault("data.contents_sha256", new.get("data.contents_sha256"))
     keys = sorted({*old, *new})
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
 

@@ -80,6 +80,7 @@ def _print(found: "Inspection", shown: tuple[list[int], list[int]], *, limit: in
         listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
         console.print(escape(f"{what}: {listed}"), highlight=False)
     lines = [
+        *_unread(found),
         _named("cannot be decoded, and are left out above", found.corrupt, limit=limit),
         _named(
             "of the test images are in the training split too, byte for byte",
@@ -90,6 +91,13 @@ def _print(found: "Inspection", shown: tuple[list[int], list[int]], *, limit: in
     ]
     for line in lines:
         console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def _unread(found: "Inspection") -> list[str]:
+    if not found.other_formats:
+        return []
+    listed = ", ".join(f"{suffix} {count:,}" for suffix, count in found.other_formats.items())
+    return [f"{sum(found.other_formats.values()):,} image files of formats that are not read are left out: {listed}"]
 
 
 def _classes(found: "Inspection", most: list[int], fewest: list[int]) -> Table:

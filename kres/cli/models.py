@@ -114,7 +114,6 @@ def images_of(named: Named, data: str | None, *, on_corrupt: str = "fail") -> "S
     Raises ValueError where there are neither, or the run's own are not where they were.
     """
     from kres.training.data import load
-    from kres.training.workdir import describe_data
 
     if data is not None:
         return load(data, on_corrupt=on_corrupt)
@@ -124,7 +123,7 @@ def images_of(named: Named, data: str | None, *, on_corrupt: str = "fail") -> "S
         source = load(named.data, on_corrupt=on_corrupt)
     except ValueError as error:
         raise ValueError(f"the run's own images do not load, so name them with --data: {error}") from error
-    if describe_data(source)["sha256"] != named.data_sha256:
+    if source.names_sha256() != named.data_sha256:
         logger.warning(
             "%s has changed since the run, so the test split may hold images that the run was trained on", named.data
         )
@@ -145,13 +144,15 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
         return Proof(reference=export.reference(named.model, images), calibration=None, description=description)
     from kres.export.artifacts import CALIBRATION_IMAGES
     from kres.training.data import evaluation_images, sample_images
+    from kres.training.data.corrupt import corrupt_named
 
     source = images_of(named, data, on_corrupt=on_corrupt)
     if named.model.output_shape[-1] != source.classes:
         received = f"a model of {named.model.output_shape[-1]} classes, and {source.classes} in {source.name}"
         raise ValueError(f"model and data must have the same classes. Received: {received}")
     preprocess = kres.preprocess(named.model)
-    reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
+    with corrupt_named(source.test):
+        reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
     count = min(CALIBRATION_IMAGES, len(source.train))
     calibration, _ = sample_images(source, preprocess, count=count)
     description = f"{len(reference.images)} held-out images of {source.name}"

@@ -34,7 +34,14 @@ Checkpoint = Annotated[
     str | None, typer.Option(help="For a workdir: last, or best by the recipe's test metric. Default: last.")
 ]
 Images = Annotated[int, typer.Option(min=32, help="Held-out images to compare on, at most.")]
-OnCorrupt = Annotated[str, typer.Option(help="fail or skip: what to do about images that do not decode.")]
+OnCorrupt = Annotated[
+    str,
+    typer.Option(
+        help="What to do about images that do not decode: fail or skip, for which all are decoded once before (what is "
+        "found is kept in $XDG_CACHE_HOME/kres, or ~/.cache/kres); or unchecked, which begins at once and fails where "
+        "it comes to one."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 
 

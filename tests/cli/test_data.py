@@ -27,6 +27,7 @@ def photos(tmp_path):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(png(k, (1 + number, 3)))
     (tmp_path / "train/class30/0.png").write_bytes(png(1)[:40])
+    (tmp_path / "train/class00/0.webp").write_bytes(b"")
     (tmp_path / "val/class40/0.png").write_bytes((tmp_path / "train/class40/1.png").read_bytes())
     return tmp_path
 
@@ -59,6 +60,7 @@ def test_inspect_collapses_the_middle_of_many_classes(photos):
     assert "... 5 more (--all)" in shown
     assert "formats: PNG 109\ncolours: colour 109\n" in shown
     assert "45 classes, 64 images to train and 45 to test" in shown
+    assert "1 image files of formats that are not read are left out: .webp 1" in shown
     assert "1 cannot be decoded, and are left out above: class30/0.png" in shown
     assert "1 of the test images are in the training split too, byte for byte: class40/1.png = class40/0.png" in shown
     assert _classes(invoke("inspect", str(photos), "--all").stdout) == most_first

@@ -251,7 +251,7 @@ def test_an_image_that_breaks_during_a_run_is_named(tmp_path, monkeypatch):
         victim = tmp_path / "images" / split.names[2]
         whole = victim.read_bytes()
         victim.write_bytes(whole[:60])
-        with pytest.raises(UnreadableImage, match=rf"cannot be now: {split.names[2]}\. Restore them"):
+        with pytest.raises(UnreadableImage, match=rf"cannot be decoded: {split.names[2]}\. Restore them"):
             fit(tiny_recipe(steps=4), data=source, workdir=tmp_path / split.names[2].replace("/", "-"))
         victim.write_bytes(whole)
 
@@ -292,6 +292,8 @@ def test_a_folder_trains_and_its_corrupt_images_are_counted(tmp_path):
     with pytest.raises(ValueError, match=r"1 of \d+ images cannot be decoded: cat/3\.png"):
         fit(tiny_recipe(steps=2), **run)
     assert not (tmp_path / "run").exists()
+    with pytest.raises(UnreadableImage, match=r"1 image\(s\) cannot be decoded: cat/3\.png"):
+        fit(tiny_recipe(steps=2), **run | {"workdir": tmp_path / "unchecked"}, on_corrupt="unchecked")
     result = fit(tiny_recipe(steps=2), **run, on_corrupt="skip")
     assert result.n_corrupt == 1
     assert load_model(result.workdir).output_shape == (None, 2)

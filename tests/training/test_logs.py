@@ -3,7 +3,9 @@ import pytest
 import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
 
+from kres.training import logs
 from kres.training.logs import LogRow, RunLog, read_gradient_norms, read_history
+from kres.writing import write_atomically
 
 NORMS = {"stem": 1.5, "stage1": 0.25, "head": 2.0}
 
@@ -56,6 +58,21 @@ def test_rows_beyond_the_checkpoint_are_dropped(tmp_path):
     assert [(row["step"], row["head"]) for row in read_gradient_norms(tmp_path)] == [(1, 2.0), (2, 2.0), (3, 9.0)]
     assert _steps(tmp_path) == [1, 2, 3]
     assert [value for _, value in _curves(tmp_path)["gradient_norm/head"]] == [2.0, 2.0, 9.0]
+
+
+def test_norms_are_there_while_they_are_written_anew(tmp_path, monkeypatch):
+    _write(tmp_path, (1, 2, 3), norms=NORMS)
+    before = read_gradient_norms(tmp_path)
+
+    def killed(path, write):
+        if path.name == "gradients.csv":
+            raise KeyboardInterrupt
+        write_atomically(path, write)
+
+    monkeypatch.setattr(logs, "write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        RunLog(tmp_path, step=2)
+    assert read_gradient_norms(tmp_path) == before
 
 
 def test_a_run_that_begins_again_leaves_nothing_of_the_old(tmp_path):

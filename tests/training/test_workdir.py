@@ -2,8 +2,10 @@ import json
 from contextlib import closing
 from datetime import datetime, timedelta
 
+import numpy as np
 import pytest
 
+from kres.training.data import load
 from kres.training.logs import LogRow, RunLog
 from kres.training.workdir import (
     FAILED,
@@ -11,6 +13,7 @@ from kres.training.workdir import (
     INTERRUPTED,
     RUNNING,
     WorkdirError,
+    describe_data,
     open_workdir,
     read_run,
     write_run,
@@ -99,8 +102,19 @@ def test_the_same_images_by_another_path_are_the_same_data(tmp_path):
 def test_a_run_that_did_not_list_its_classes_goes_on(tmp_path):
     """As kres 0.1 wrote them; the digest holds the names too."""
     write_run(tmp_path, SETTINGS, state=RUNNING)
-    listed = {**SETTINGS, "data": {**SETTINGS["data"], "class_names": ["0", "1"]}}
+    listed = {**SETTINGS, "data": {**SETTINGS["data"], "class_names": ["0", "1"], "contents_sha256": "b"}}
     assert open_workdir(tmp_path, listed, resume=True)
+
+
+def test_other_pixels_under_the_same_names_are_other_data(tmp_path):
+    labels = np.arange(4) % 2
+    images = np.zeros((4, 5, 5, 3), np.uint8)
+    write_run(tmp_path, {"data": describe_data(load(((images, labels), (images, labels))))}, state=RUNNING)
+    same = {"data": describe_data(load(((images.copy(), labels), (images, labels))))}
+    assert open_workdir(tmp_path, same, resume=True)
+    other = {"data": describe_data(load(((images, labels), (images + np.uint8(1), labels))))}
+    with pytest.raises(WorkdirError, match=r"differ in:\n  data.contents_sha256: '\w+' there, '\w+' here$"):
+        open_workdir(tmp_path, other, resume=True)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"settings": {}'])

@@ -30,14 +30,19 @@ def load(data: str | Path | Source | Pairs, *, on_corrupt: str = "fail") -> Sour
     """The source that `data` names or is.
 
     - "digits", which kres brings along;
-    - a folder with a subfolder a class, or such folders under train/ and val/ (or test/);
+    - a folder with a subfolder a class, or such folders under train/ and test/ (or val/, valid/, ...);
     - a folder of TFRecord files, `train-00000-of-01024` and so on, as the TensorFlow model garden lays out ImageNet;
     - a .csv file of paths and labels, or an .npz file with `x_train`, `y_train`, `x_test`, `y_test`;
     - a directory that TFDS prepared, or the name of a TFDS set, maybe with its version ("cifar10:3.0.2");
     - ((images, labels), (images, labels)) as keras.datasets gives, or a Source as it is.
 
-    Raises ValueError when there is no such source, when it is empty, when a label is out of range, and (unless
-    `on_corrupt` is "skip") when an image cannot be decoded; OSError when a TFDS set cannot be downloaded.
+    Every image of files is decoded once, unless that was done before and the files are as they were then (what was
+    found is kept in `$XDG_CACHE_HOME/kres/data`, `~/.cache/kres/data` by default). `on_corrupt` says what is done about
+    those that do not decode: "fail" or "skip". With "unchecked" none is decoded here: a run that meets a corrupt one
+    ends there, and names it.
+
+    Raises ValueError when there is no such source, when it is empty, when a label is out of range, and (where
+    `on_corrupt` is "fail") when an image cannot be decoded; OSError when a TFDS set cannot be downloaded.
     """
     check_policy(on_corrupt)
     if isinstance(data, Source):

@@ -1,13 +1,14 @@
 """Images in memory: arrays, pairs of them as keras.datasets gives, and .npz files as it keeps."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from kres.training.data.source import Source, Split, hold_out
+from kres.training.data.source import Source, Split, hold_out, image_digest
 
 Pair = tuple[np.ndarray, np.ndarray]
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -31,11 +32,9 @@ def npz(path: Path) -> Source:
             f"an .npz file must hold x_train and y_train, and x_test and y_test or neither. "
             f"Received: {path} with {names}"
         )
-    return from_pairs(
-        (found["x_train"], found["y_train"]),
-        (found["x_test"], found["y_test"]) if "x_test" in found else None,
-        name=str(path),
-    )
+    test = (found["x_test"], found["y_test"]) if "x_test" in found else None
+    # Where the file lies is no part of the images' names: by another path they are the same, and so is their division.
+    return replace(from_pairs((found["x_train"], found["y_train"]), test, name=path.name), name=str(path))
 
 
 def from_pairs(train: Pair, test: Pair | None = None, *, name: str = "arrays") -> Source:
@@ -98,8 +97,10 @@ def _split(images: np.ndarray, labels: np.ndarray, *, prefix: str) -> Split:
     if labels.shape != images.shape[:1]:
         raise ValueError(f"labels must be ({len(images)},), one an image. Received: {labels.shape} for {prefix}")
     stored = tf.constant(images)
+    pixels = np.asarray(stored)  # the same memory, where it is the CPU's
     return Split(
         labels=labels.astype(np.int32),
         names=[f"{prefix}/{i}" for i in range(len(images))],
         read=lambda index: tf.gather(stored, index),
+        fingerprint=lambda index: image_digest(pixels[index]),
     )

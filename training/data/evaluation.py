@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kres.preprocessing import Preprocess
+from kres.training.data.sharding import unsharded
 from kres.training.data.source import Split
 
 
@@ -40,6 +41,4 @@ def evaluation_batches(
         lambda position: tf.cond(position < end, lambda: example(position), padding),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return examples.batch(batch_size, drop_remainder=True).prefetch(2).with_options(options)
+    return unsharded(examples.batch(batch_size, drop_remainder=True).prefetch(2))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
 from kres.training.data.progress import progress
-from kres.training.data.source import Source, Split
+from kres.training.data.source import Source, Split, image_digest
 
 AT_ONCE = 64
 GREY_MODES = frozenset({"1", "L", "I", "I;16", "F"})
@@ -47,6 +47,8 @@ class Inspection:
     """Images by the format of their files: JPEG, PNG, ..., or array."""
     colours: dict[str, int]
     """Images that are stored as colour, grey, CMYK, or with alpha."""
+    other_formats: dict[str, int]
+    """Image files that are not read, because of their format, by suffix."""
     corrupt: tuple[str, ...]
     leaks: tuple[tuple[str, str], ...]
     """Names of a training and a test image that are the same, byte for byte."""
@@ -63,7 +65,7 @@ class Facts:
     file_bytes: int | None
     format: str
     colour: str
-    digest: bytes
+    digest: str
 
 
 def inspect(source: Source) -> Inspection:
@@ -88,6 +90,7 @@ def inspect(source: Source) -> Inspection:
         file_bytes=_spread(sizes) if sizes else None,
         formats=dict(Counter(fact.format for fact in every).most_common()),
         colours=dict(Counter(fact.colour for fact in every).most_common()),
+        other_formats=dict(source.other_formats),
         corrupt=source.corrupt,
         leaks=tuple(leaks),
         repeats={part: len(found) - len(first[part]) for part, found in facts.items()},
@@ -117,7 +120,7 @@ def _of_array(image: np.ndarray) -> Facts:
         file_bytes=None,
         format="array",
         colour="grey" if grey else "colour",
-        digest=hashlib.blake2b(f"{image.shape}".encode() + image.tobytes(), digest_size=16).digest(),
+        digest=image_digest(image),
     )
 
 
@@ -134,7 +137,7 @@ def _of_file(content: bytes) -> Facts:
         file_bytes=len(content),
         format=kind,
         colour=colour,
-        digest=hashlib.blake2b(content, digest_size=16).digest(),
+        digest=hashlib.blake2b(content, digest_size=16).hexdigest(),
     )
 
 
@@ -144,8 +147,8 @@ def _colour(image: Image.Image) -> str:
     return "grey" if image.mode in GREY_MODES else "CMYK" if image.mode == "CMYK" else "colour"
 
 
-def _first_of_each(facts: list[Facts]) -> dict[bytes, int]:
-    first: dict[bytes, int] = {}
+def _first_of_each(facts: list[Facts]) -> dict[str, int]:
+    first: dict[str, int] = {}
     for index, fact in enumerate(facts):
         first.setdefault(fact.digest, index)
     return first

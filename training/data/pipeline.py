@@ -5,8 +5,10 @@ import tensorflow as tf
 
 from kres.preprocessing import Preprocess
 from kres.training.augmentation import Numbers, augment_image, batch_numbers, check_mixing
+from kres.training.data.corrupt import corrupt_named
 from kres.training.data.crops import check_crop, read_square
 from kres.training.data.evaluation import evaluation_batches
+from kres.training.data.sharding import unsharded
 from kres.training.data.source import Source, Split
 from kres.training.settings import Augmentation, Images
 
@@ -63,7 +65,7 @@ def training_batches(
 
     places = tf.data.Dataset.range(len(steps) * local)
     batches = places.map(example, num_parallel_calls=tf.data.AUTOTUNE).batch(part, drop_remainder=True)
-    return _unsharded(batches.prefetch(2 * local_replicas))
+    return unsharded(batches.prefetch(2 * local_replicas))
 
 
 def _check_parts(batch_size: int, replicas: int, first_replica: int, local_replicas: int) -> None:
@@ -117,7 +119,7 @@ def sample_images(
 ) -> tuple[np.ndarray, np.ndarray]:
     """`count` different images (count, s, s, 3) float32 as the network takes them, and labels, the classes in turn.
 
-    Raises ValueError when the split has fewer images.
+    Raises ValueError when the split has fewer images, or one of these cannot be decoded.
     """
     examples = source.split(split)
     if not 0 < count <= len(examples):
@@ -128,7 +130,8 @@ def sample_images(
     for label in np.unique(labels):
         turn[labels == label] = np.arange(np.sum(labels == label))
     chosen = order[np.argsort(turn, kind="stable")[:count]]
-    images = [_read(examples, preprocess, tf.constant(index, tf.int64))[0] for index in chosen]
+    with corrupt_named(examples, lambda: chosen):
+        images = [_read(examples, preprocess, tf.constant(index, tf.int64))[0] for index in chosen]
     return np.asarray(preprocess(np.stack(images))), examples.labels[chosen].astype(np.int32)
 
 
@@ -138,9 +141,3 @@ def _read(split: Split, preprocess: Preprocess, index: tf.Tensor) -> tuple[tf.Te
 
 def _label(split: Split, index: tf.Tensor) -> tf.Tensor:
     return tf.gather(tf.constant(split.labels, tf.int32), index)
-
-
-def _unsharded(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options)

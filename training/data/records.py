@@ -55,6 +55,10 @@ class RecordIndex:
         """Graph code from an index () int64 to the bytes () of an image, which stays on disk until then."""
         return lambda index: tf.ensure_shape(tf.numpy_function(self._image, [index], tf.string, stateful=False), ())
 
+    def length(self, number: int) -> int:
+        """Bytes of an example."""
+        return int(self.places[number, 2])
+
     def names(self) -> list[str]:
         """A name an example: its file's, then the image's own or else its number within the file."""
         files = [Path(file).name for file in self.files]

@@ -9,6 +9,7 @@ from types import FrameType
 
 import tensorflow as tf
 
+from kres.training.data.sharding import unsharded
 from kres.training.distribution.meeting import listen
 
 logger = logging.getLogger(__name__)
@@ -50,14 +51,12 @@ def through_service(
 
 
 def _computed_at(dataset: tf.data.Dataset, address: str) -> tf.data.Dataset:
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     remote = tf.data.experimental.service.distribute(
         processing_mode=tf.data.experimental.service.ShardingPolicy.OFF,
         service=f"grpc://{address}",
         compression=None,  # decoded photographs hardly shrink, and packing them takes the CPUs that this is to relieve
     )
-    return dataset.with_options(options).apply(remote).prefetch(2)
+    return unsharded(dataset).apply(remote).prefetch(2)
 
 
 def serve(port: int, *, host: str = "127.0.0.1") -> None:

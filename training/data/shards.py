@@ -117,7 +117,7 @@ def _first_label(path: Path, train: RecordIndex) -> int:
 
 
 def _split(index: RecordIndex, first: int) -> Split:
-    return from_files(index.labels - first, index.names(), index.encoded(), files=index.files)
+    return from_files(index.labels - first, index.names(), index.encoded(), files=index.files, fingerprint=index.length)
 
 
 def _class_names(train: RecordIndex, first: int) -> tuple[str, ...]:

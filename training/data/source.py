@@ -1,15 +1,17 @@
 """What a source of labelled images is, and what every source shares: splits of splits, and the decoding of files."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
 Read = Callable[[tf.Tensor], tf.Tensor]
+Fingerprint = Callable[[int], int | str]
 SPLITS = ("train", "test", "all")
-TEST_NAMES = ("test", "val", "validation")
+TEST_NAMES = ("test", "val", "validation", "valid", "testing", "eval", "dev")
 """What a source may call its test split, the first of these that it has."""
 
 JPEG_MAGIC = b"\xff\xd8\xff"
@@ -28,6 +30,11 @@ class Split:
     """Graph code from an index () to the bytes () of the image's file; None where images are arrays."""
     files: Sequence[str] = ()
     """The files that hold the images: while they stay as they are, so does what a check of the images found."""
+    fingerprint: Fingerprint | None = None
+    """What tells an image from another of the same name: of an array a hash, of encoded images their bytes' number.
+
+    A hash of these would take a pass over all files. None where nothing but the name tells.
+    """
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -45,6 +52,8 @@ class Source:
     corrupt: tuple[str, ...] = ()
     held_out: bool = False
     """Whether the test split was cut off the rest here, because the source has none of its own."""
+    other_formats: Mapping[str, int] = field(default_factory=dict)
+    """Image files that lie there and are not in it, because their format is not read: how many, by suffix."""
 
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):
@@ -68,6 +77,26 @@ class Source:
         if name not in SPLITS:
             raise ValueError(f"a split must be one of {SPLITS}. Received: split={name!r}")
         return joined(self.train, self.test) if name == "all" else self.train if name == "train" else self.test
+
+    def names_sha256(self) -> str:
+        """A digest of the classes' names, and of the name and label of each image in its order."""
+        digest = hashlib.sha256("\n".join(self.class_names).encode())
+        for split in (self.train, self.test):
+            pairs = zip(split.names, split.labels, strict=True)
+            digest.update("\n".join(f"{name}\t{label}" for name, label in pairs).encode())
+        return digest.hexdigest()
+
+    def contents_sha256(self) -> str | None:
+        """A digest of each image's fingerprint in its order; None for a source that has none.
+
+        Raises OSError when an image's file is gone.
+        """
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            if split.fingerprint is None:
+                return None
+            digest.update("\n".join(str(split.fingerprint(index)) for index in range(len(split))).encode())
+        return digest.hexdigest()
 
 
 def stratified_split(labels: np.ndarray, keys: Sequence[str], *, test_count: int, seed: int = 0) -> np.ndarray:
@@ -93,6 +122,7 @@ def stratified_split(labels: np.ndarray, keys: Sequence[str], *, test_count: int
 def subset(split: Split, indices: np.ndarray) -> Split:
     """The examples of `split` at `indices` (m,), in that order."""
     chosen = tf.constant(indices, tf.int64)
+    fingerprint = split.fingerprint
 
     def behind(function: Read) -> Read:
         return lambda index: function(tf.gather(chosen, index))
@@ -103,12 +133,14 @@ def subset(split: Split, indices: np.ndarray) -> Split:
         read=behind(split.read),
         encoded=behind(split.encoded) if split.encoded else None,
         files=split.files,
+        fingerprint=(lambda index: fingerprint(int(indices[index]))) if fingerprint else None,
     )
 
 
 def joined(first: Split, second: Split) -> Split:
     """The examples of both, one split behind the other."""
     count = len(first)
+    mark, mark_behind = first.fingerprint, second.fingerprint
 
     def either(before: Read, behind: Read) -> Read:
         return lambda index: tf.cond(
@@ -123,18 +155,41 @@ def joined(first: Split, second: Split) -> Split:
         read=either(first.read, second.read),
         encoded=either(first.encoded, second.encoded) if first.encoded and second.encoded else None,
         files=[*first.files, *second.files],
+        fingerprint=(lambda index: mark(index) if index < count else mark_behind(index - count))
+        if mark and mark_behind
+        else None,
     )
 
 
-def from_files(labels: np.ndarray, names: Sequence[str], encoded: Read, *, files: Sequence[str]) -> Split:
+def from_files(
+    labels: np.ndarray,
+    names: Sequence[str],
+    encoded: Read,
+    *,
+    files: Sequence[str],
+    fingerprint: Fingerprint | None = None,
+) -> Split:
     """A split of encoded images that lie in `files`, each decoded when it is read."""
-    return Split(labels=labels, names=names, read=lambda index: decode(encoded(index)), encoded=encoded, files=files)
+    return Split(
+        labels=labels,
+        names=names,
+        read=lambda index: decode(encoded(index)),
+        encoded=encoded,
+        files=files,
+        fingerprint=fingerprint,
+    )
 
 
 def image_files(files: Sequence[str], labels: np.ndarray, names: Sequence[str]) -> Split:
     """A split of images, a file each."""
     paths = tf.constant(files, tf.string)
-    return from_files(labels, names, lambda index: tf.io.read_file(tf.gather(paths, index)), files=files)
+    return from_files(
+        labels,
+        names,
+        lambda index: tf.io.read_file(tf.gather(paths, index)),
+        files=files,
+        fingerprint=lambda index: os.path.getsize(files[index]),
+    )
 
 
 def hold_out(split: Split, *, test_share: float = 0.2) -> tuple[Split, Split]:
@@ -142,6 +197,16 @@ def hold_out(split: Split, *, test_share: float = 0.2) -> tuple[Split, Split]:
     count = min(max(round(len(split) * test_share), 1), len(split) - 1)
     mask = stratified_split(split.labels, split.names, test_count=count)
     return subset(split, np.flatnonzero(~mask)), subset(split, np.flatnonzero(mask))
+
+
+def either(names: Sequence[str]) -> str:
+    """Two words or more, as a sentence lists them."""
+    return " or ".join([", ".join(names[:-1]), names[-1]])
+
+
+def image_digest(image: np.ndarray) -> str:
+    """A hash of an image (h, w, c) uint8 and its shape: about 0.4 GB a second."""
+    return hashlib.blake2b(f"{image.shape}".encode() + image.tobytes(), digest_size=16).hexdigest()
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kres.training.data.source import TEST_NAMES, Source, Split, hold_out, image_files
+from kres.training.data.source import TEST_NAMES, Source, Split, either, hold_out, image_files
 
 TRAIN = "train"
 PATH, LABEL, SPLIT = "path", "label", "split"
@@ -24,12 +24,12 @@ class Row:
 
 
 def csv_table(path: Path) -> Source:
-    """The images that a CSV file lists under `path` and `label`, and maybe `split` (train; test, val or validation).
+    """The images that a CSV file lists under `path` and `label`, and maybe `split` (train, or a test split's name).
 
     Paths are relative to the file's own folder. Labels are words or integers; the classes are the labels of the
     training rows in order, integers by their value, so that 0, 1, ... are classes 0, 1, ... Without a column for the
-    split a fifth (stratified, by a hash of the paths) is held out; of several test splits the first of test, val and
-    validation counts.
+    split a fifth (stratified, by a hash of the paths) is held out; the test split is called by one of TEST_NAMES, of
+    several the first one counts.
 
     Raises ValueError that names the row for a file that is not there, an empty or an unknown value, a path that comes
     twice; and for a missing column, a file that is not UTF-8, or one that lists no image.
@@ -48,7 +48,7 @@ def csv_table(path: Path) -> Source:
         part = next((name for name in TEST_NAMES if name in there), None)
         if part is None:
             raise ValueError(
-                f"the column {SPLIT!r} must give some rows to {_either(TEST_NAMES)}. Received: {path}, "
+                f"the column {SPLIT!r} must give some rows to {either(TEST_NAMES)}. Received: {path}, "
                 f"which gives all to {TRAIN}"
             )
         tested = [row for row in rows if row.split == part]
@@ -104,7 +104,7 @@ def _row(path: Path, number: int, header: list[str], cells: list[str]) -> Row:
             raise _wrong(path, number, f"{column} must not be empty", values[column])
     split = values.get(SPLIT, TRAIN).lower()
     if split not in (TRAIN, *TEST_NAMES):
-        raise _wrong(path, number, f"{SPLIT} must be {_either((TRAIN, *TEST_NAMES))}", values[SPLIT])
+        raise _wrong(path, number, f"{SPLIT} must be {either((TRAIN, *TEST_NAMES))}", values[SPLIT])
     file = path.parent / Path(values[PATH]).expanduser()
     if not file.is_file():
         raise _wrong(path, number, "path must be a file, relative to the folder of the CSV file", values[PATH])
@@ -120,10 +120,6 @@ def _split(rows: list[Row], class_names: tuple[str, ...]) -> Split:
     indices = {name: index for index, name in enumerate(class_names)}
     labels = np.array([indices[row.label] for row in rows], np.int32)
     return image_files([str(row.file) for row in rows], labels, [row.name for row in rows])
-
-
-def _either(names: tuple[str, ...]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]])
 
 
 def _wrong(path: Path, number: int, rule: str, value: object) -> ValueError:

@@ -20,12 +20,12 @@ import tensorflow_datasets as tfds
 from kres.training.data.cache import Arrays, cached
 from kres.training.data.progress import progress
 from kres.training.data.records import Keys, index_records
-from kres.training.data.source import TEST_NAMES, Read, Source, Split, from_files, hold_out
+from kres.training.data.source import TEST_NAMES, Fingerprint, Read, Source, Split, from_files, hold_out
 
 logger = logging.getLogger(__name__)
 
-# Labels (n,), and graph code from an index () to the encoded image.
-Opened = tuple[np.ndarray, Read]
+# Labels (n,), graph code from an index () to the encoded image, and the bytes of an example or image.
+Opened = tuple[np.ndarray, Read, Fingerprint]
 
 MIRRORED_MEANS_ANOTHER = frozenset({"emnist", "kmnist", "mnist", "mnist_corrupted", "omniglot", "svhn_cropped"})
 
@@ -118,9 +118,9 @@ def _split(builder: Any, part: str, *, image_key: str, label_key: str) -> Split:
             f"{file_format}"
         )
     files = [str(path) for path in builder.info.splits[part].filepaths]
-    labels, encoded = OPENED[file_format](builder, part, Keys(image=image_key, label=label_key))
+    labels, encoded, length = OPENED[file_format](builder, part, Keys(image=image_key, label=label_key))
     names = [f"{builder.info.full_name}/{part}/{index}" for index in range(len(labels))]
-    return from_files(labels, names, encoded, files=files)
+    return from_files(labels, names, encoded, files=files, fingerprint=length)
 
 
 def _tfrecord(builder: Any, part: str, keys: Keys) -> Opened:
@@ -131,28 +131,30 @@ def _tfrecord(builder: Any, part: str, keys: Keys) -> Opened:
             f"the TFRecord files of {builder.info.full_name} must hold the {info.num_examples} {part} examples that "
             f"dataset_info.json tells of. Received: {len(index)}"
         )
-    return index.labels, index.encoded()
+    return index.labels, index.encoded(), index.length
 
 
 def _array_record(builder: Any, part: str, keys: Keys) -> Opened:
     examples = builder.as_data_source(part, decoders={keys.image: tfds.decode.SkipDecoding()})
 
-    def labels() -> Arrays:
+    def look() -> Arrays:
         with progress("looking through the ArrayRecord files", len(examples)) as advance:
-            found = np.zeros(len(examples), np.int64)
+            labels, lengths = np.zeros((2, len(examples)), np.int64)
             for index in range(len(examples)):
-                found[index] = examples[index][keys.label]
+                example = examples[index]
+                labels[index], lengths[index] = example[keys.label], len(example[keys.image])
                 advance(1)
-        return {"labels": found}
+        return {"labels": labels, "lengths": lengths}
 
     files = [str(path) for path in builder.info.splits[part].filepaths]
-    found = cached("labels", files, labels, question=repr(keys))["labels"]
+    found = cached("examples", files, look, question=repr(keys))
+    lengths = found["lengths"]
 
     def encoded(index: tf.Tensor) -> tf.Tensor:
         read = tf.numpy_function(lambda k: examples[int(k)][keys.image], [index], tf.string, stateful=False)
         return tf.ensure_shape(read, ())
 
-    return found, encoded
+    return found["labels"], encoded, lambda index: int(lengths[index])
 
 
 OPENED: dict[str, Callable[[Any, str, Keys], Opened]] = {"tfrecord": _tfrecord, "array_record": _array_record}

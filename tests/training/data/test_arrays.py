@@ -87,3 +87,24 @@ def test_a_truncated_file_is_refused(tmp_path):
 def test_a_file_that_is_not_there(name):
     with pytest.raises(ValueError, match=r"directory or a file ending in .csv or .npz.* which is not there"):
         load(name)
+
+
+def test_other_pixels_under_equal_labels_are_other_contents():
+    train, test = ((IMAGES["x_train"], IMAGES["y_train"]), (TEST["x_test"], TEST["y_test"]))
+    source = load((train, test))
+    other = train[0].copy()
+    other[7, 2, 1] ^= 1
+    changed = load(((other, train[1]), test))
+    assert changed.names_sha256() == source.names_sha256()
+    assert changed.contents_sha256() != source.contents_sha256() == load((train, test)).contents_sha256()
+
+
+def test_a_file_holds_the_same_images_by_every_path(tmp_path, monkeypatch):
+    path = _save(tmp_path, **IMAGES)
+    whole = load(path)
+    monkeypatch.chdir(tmp_path)
+    source = load(path.name)
+    assert (source.name, whole.name) == ("data.npz", str(path))
+    assert source.test.names == whole.test.names and source.test.names[0].startswith("data.npz/train/")
+    assert source.names_sha256() == whole.names_sha256()
+    assert source.contents_sha256() == whole.contents_sha256()

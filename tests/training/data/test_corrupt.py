@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kres.training.data import load
+from kres.preprocessing import Preprocess
+from kres.training.data import load, sample_images
 from kres.training.data.corrupt import UnreadableImage, corrupt_named, without_corrupt
 from tests.training.data.images import FAULTS, age, of_bytes, png
 
@@ -74,6 +75,18 @@ def test_arrays_need_no_check(decoded):
     assert not decoded
 
 
+def test_unchecked_images_are_not_decoded_before_they_are_read(photos, decoded):
+    whole = load(photos, on_corrupt="unchecked")
+    victim = photos / whole.train.names[3]
+    victim.write_bytes(b"")
+    source = load(photos, on_corrupt="unchecked")
+    assert not decoded and source.corrupt == ()
+    assert source.train.names == whole.train.names
+    preprocess = Preprocess(size=8, crop=1.0, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bilinear")
+    with pytest.raises(UnreadableImage, match=rf"1 image\(s\) cannot be decoded: {source.train.names[3]}"):
+        sample_images(source, preprocess, count=8)
+
+
 def test_what_a_check_found_is_kept_while_the_files_stay_as_they_are(photos, decoded):
     first = load(photos)
     assert decoded == [8, 2]
@@ -117,7 +130,7 @@ def test_files_written_just_now_are_not_trusted_to_stay(photos, decoded):
 def test_an_image_that_breaks_during_a_run_is_named(photos, damage, known):
     split = load(photos).train
     damage(photos / split.names[3])
-    message = rf"1 image\(s\) could be read before this run and cannot be now: {split.names[3]}. Restore"
+    message = rf"1 image\(s\) cannot be decoded: {split.names[3]}. Restore"
     with (
         pytest.raises(UnreadableImage, match=message),
         corrupt_named(split, (lambda: [2, 3, 3, 4]) if known else None),

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from kres.training.data import load
+from kres.training.data.inspection import inspect
 
 
 def _write(path, value, size=(6, 5)):
@@ -41,14 +42,104 @@ def test_images_and_labels_belong_together(flat):
             assert abs(int(image[0, 0, 0]) - (100 * label + 10 * number)) <= 2  # JPEG rounds
 
 
-@pytest.mark.parametrize("held_out", ["test", "val", "validation"])
-def test_a_folder_with_splits_keeps_them(tmp_path, held_out):
-    for part, count in (("train", 3), (held_out, 2)):
-        for name in ("a", "b"):
-            for i in range(count):
-                _write(tmp_path / part / name / f"{i}.png", i)
-    source = load(tmp_path)
+def _split(path, part, count, names="ab"):
+    for name in names:
+        for i in range(count):
+            _write(path / part / name / f"{i}.png", i)
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        *(("train", test) for test in ("test", "val", "validation", "valid", "eval", "dev")),
+        ("Train", "VAL"),
+        ("Training", "Testing"),
+    ],
+)
+def test_a_folder_with_splits_keeps_them(tmp_path, train, test):
+    _split(tmp_path, train, 3)
+    _split(tmp_path, test, 2)
+    source = load(tmp_path, on_corrupt="unchecked")
     assert (len(source.train), len(source.test)) == (6, 4)
+    assert source.class_names == ("a", "b") and not source.held_out
+    assert source.train.names[0] == "a/0.png"
+
+
+def test_of_a_train_folder_alone_a_fifth_is_held_out(tmp_path):
+    _split(tmp_path, "train", 5)
+    (tmp_path / "notes").mkdir()
+    source = load(tmp_path, on_corrupt="unchecked")
+    assert source.held_out and (len(source.train), len(source.test)) == (8, 2)
+    assert source.class_names == ("a", "b")
+
+
+@pytest.mark.parametrize(("split", "other"), [("train", "holdout"), ("val", "learn"), ("test", "valid")])
+def test_a_split_beside_a_folder_of_another_name_is_an_error(tmp_path, split, other):
+    _split(tmp_path, split, 2)
+    _split(tmp_path, other, 2)
+    found = ", ".join(sorted((split, other)))
+    with pytest.raises(
+        ValueError, match=rf"must hold train or training, .*test, val, .*dev;.*Received: .* with {found}$"
+    ):
+        load(tmp_path)
+
+
+def test_a_test_folder_alone_is_an_error(tmp_path):
+    _split(tmp_path, "test", 2)
+    with pytest.raises(ValueError, match=r"must hold train or training, .* with test$"):
+        load(tmp_path)
+
+
+def test_a_split_in_two_folders_is_an_error(tmp_path):
+    for part in ("train", "Train", "test"):
+        _split(tmp_path, part, 1)
+    if len(list(tmp_path.iterdir())) == 3:  # the file system tells upper from lower case
+        with pytest.raises(ValueError, match=r"one folder. Received: .*Train and .*train"):
+            load(tmp_path)
+
+
+def test_a_class_may_be_called_train(tmp_path, caplog):
+    """As in CIFAR-100 and PASCAL VOC: its images lie in it, and not in folders of classes."""
+    for name in ("bus", "train"):
+        for i in range(5):
+            _write(tmp_path / name / f"{i}.png", i)
+    assert load(tmp_path, on_corrupt="unchecked").class_names == ("bus", "train")
+    assert "holds no folder, so it is no split, but the class 'train'" in caplog.text
+
+
+def test_images_in_folders_of_splits_without_classes_are_an_error(tmp_path):
+    for name in ("train", "valid"):
+        _write(tmp_path / name / "0.png", 0)
+    with pytest.raises(ValueError, match=r"one subfolder a class.*train with 0 such"):
+        load(tmp_path)
+
+
+def test_image_files_of_other_formats_are_counted_in_a_warning(flat, caplog):
+    for i in range(3):
+        _write(flat / "cat" / f"{i}.webp", i)
+        _write(flat / "bird" / f"{i}.TIF", i)
+    source = load(flat, on_corrupt="unchecked")
+    assert len(source.train) + len(source.test) == 20 and source.class_names == ("cat", "dog")
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"6 image files under {flat} are left out" in told and "3 .webp" in told and "3 .tif" in told
+    assert "No image is left of bird. Read are .bmp, .gif, .jpeg, .jpg, .png." in told
+    assert inspect(source).other_formats == {".tif": 3, ".webp": 3}
+
+
+def test_a_folder_of_other_formats_alone_says_so(tmp_path):
+    for name in "ab":
+        _write(tmp_path / name / "0.webp", 0)
+    with pytest.raises(ValueError, match=r"with 0 such subfolder\(s\), and 2 \.webp files"):
+        load(tmp_path)
+
+
+def test_the_size_of_a_file_tells_it_from_another_of_its_name(flat):
+    source = load(flat, on_corrupt="unchecked")
+    before = source.contents_sha256()
+    assert load(flat).contents_sha256() == before
+    _write(flat / "cat" / "2.bmp", 20, size=(7, 5))
+    changed = load(flat, on_corrupt="unchecked")
+    assert changed.names_sha256() == source.names_sha256() and changed.contents_sha256() != before
 
 
 def test_a_test_class_that_training_lacks_is_an_error(tmp_path):

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kres.training.data import load
-from kres.training.data.source import Source, Split, decode, hold_out, stratified_split, subset
+from kres.training.data.source import Source, Split, decode, hold_out, joined, stratified_split, subset
 
 
 def _split(labels, files=None):
@@ -55,6 +56,15 @@ def test_hold_out_divides_without_overlap():
     train, test = hold_out(_split([0, 1] * 10))
     assert len(test) == 4
     assert sorted([*train.names, *test.names]) == sorted(_split([0, 1] * 10).names)
+
+
+def test_fingerprints_go_with_their_images():
+    whole = replace(_split([0, 1, 2]), fingerprint=lambda index: f"image{index}")
+    part = joined(subset(whole, np.array([2, 0])), whole)
+    assert [part.fingerprint(index) for index in range(5)] == list(part.names)
+    assert joined(whole, _split([0])).fingerprint is None and subset(_split([0]), np.array([0])).fingerprint is None
+    plain = Source(name="x", class_names=("a",), train=_split([0]), test=_split([0]), flip_keeps_label=True)
+    assert plain.contents_sha256() is None
 
 
 @pytest.mark.parametrize("label", [-1, 2])

@@ -93,8 +93,11 @@ def test_what_is_wrong_is_told_with_its_row(tmp_path, change, words):
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (["path,label,split", "images/a0.png,a,dev"], r"row 2 .*train, test, val or validation. Received: 'dev'"),
-        (_lines("abc", lambda i: "train"), r"must give some rows to test, val or validation"),
+        (["path,label,split", "images/a0.png,a,rest"], r"row 2 .*train, test, val, .*eval or dev. Received: 'rest'"),
+        (
+            _lines("abc", lambda i: "train"),
+            r"must give some rows to test, val, validation, valid, testing, eval or dev",
+        ),
         (_lines("abc", lambda i: "test" if i % 3 == 2 else "train"), r"row 4 .*class that training has. Received: 'c'"),
         (_lines("aaa"), r"at least two classes to train on. Received: .* with 1"),
         (["path,label"], r"at least two classes .* with 0"),

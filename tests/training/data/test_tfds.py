@@ -41,6 +41,16 @@ def test_a_directory_on_disk_is_read_whole(tmp_path, file_format):
     assert load(path / "1.2.0").train.names == source.train.names
 
 
+@pytest.mark.parametrize("file_format", ["tfrecord", "array_record"])
+def test_an_image_of_another_size_in_bytes_is_other_contents(tmp_path, file_format):
+    examples = _examples(9)
+    before = load(_write(tmp_path / "a", {"train": examples, "test": _examples(3)}, file_format))
+    examples[5][1]["image"] = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    after = load(_write(tmp_path / "b", {"train": examples, "test": _examples(3)}, file_format))
+    assert after.names_sha256() == before.names_sha256()
+    assert after.contents_sha256() != before.contents_sha256()
+
+
 def test_the_newest_version_is_taken_and_a_deeper_one_is_asked_for(tmp_path):
     path = _write(tmp_path / "sets", {"train": _examples(9), "test": _examples(3)})
     shutil.copytree(path / "1.2.0", path / "1.10.0")

@@ -103,13 +103,17 @@ class Checkpoints:
         path = self.last_good()
         return f"The last good checkpoint is {path}." if path else "There is no good checkpoint."
 
+    def candidates(self, which: Which = "last") -> list[Path]:
+        """All checkpoints, or those that were evaluated: damaged ones too, and what is wanted last."""
+        return self.paths() if check_which(which) == "last" else self._by_score()
+
     def restore(self, which: Which = "last") -> dict[str, Any] | None:
         """Read the newest good checkpoint, or the best, into the tracked variables; returns its state, None for none.
 
         A damaged one is passed over with a warning that says what is wrong and what is used instead. Raises
         CheckpointError when there are checkpoints and none is good.
         """
-        paths = self.paths() if check_which(which) == "last" else self._by_score()
+        paths = self.candidates(which)
         if not paths:
             return None
         good = _last_good(paths)

@@ -1,15 +1,17 @@
 """The trained model of a workdir."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
-from kres.training.checkpoints import CheckpointError, Which, check_which
+from kres.training.checkpoints import CheckpointError, Checkpoints, Which, check_which
 from kres.training.models import with_softmax
 from kres.training.plan import plan
 from kres.training.settings import Recipe
 from kres.training.state import State
-from kres.training.workdir import MODEL, RUN, read_run
+from kres.training.workdir import CHECKPOINTS, MODEL, RUN, read_run
 
 
 def load_model(path: str | Path, *, checkpoint: Which = "last") -> keras.Model:
@@ -30,10 +32,16 @@ def load_model(path: str | Path, *, checkpoint: Which = "last") -> keras.Model:
         raise ValueError(f"only a workdir has checkpoints to choose from. Received: {path}, checkpoint={which!r}")
     if not (path / RUN).is_file():
         raise ValueError(f"a trained model is a workdir or a .keras file. Received: {path}")
-    settings = read_run(path)["settings"]
+    run = read_run(path)
+    if not Checkpoints(path / CHECKPOINTS, tf.train.Checkpoint(), keep=1).candidates(which):
+        raise CheckpointError(
+            f"the run in {path} has no {which} checkpoint, and so no model yet (its state: {run['state']})."
+        )
+    settings = run["settings"]
     recipe = Recipe.from_dict(settings["recipe"])
+    # The checkpoint holds all weights: those that training began with need not be fetched.
+    recipe = replace(recipe, network=replace(recipe.network, weights=None))
     state = State(plan(recipe, settings["data"]["train_images"]), classes=settings["data"]["classes"])
-    if state.checkpoints(path, recipe).restore(which) is None:
-        raise CheckpointError(f"the run in {path} has no {which} checkpoint yet.")
+    state.checkpoints(path, recipe).restore(which)
     with state.averaged():
         return with_softmax(state.model, recipe)

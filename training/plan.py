@@ -177,11 +177,12 @@ def _flat(part: Any, *, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _shown(value: Any) -> str:
+    """As `--set` takes it."""
     if isinstance(value, tuple):
-        return ", ".join(map(_shown, value)) or "-"
-    if value is None or value == "":
-        return "-"
-    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+        return ", ".join(map(_shown, value)) or "[]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _figures(plan: Plan) -> Table:

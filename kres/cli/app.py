@@ -48,6 +48,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 
+# What follows the command to launch is that command's, with or without `--` before it.
+SETTINGS = {"launch": {"allow_interspersed_args": False}}
+
 # What a user did, or the machine could not: told in a line. Anything else is a defect of kres and keeps its traceback.
 TOLD_IN_A_LINE = (ValueError, OSError, ModuleNotFoundError)
 
@@ -60,7 +63,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for name, command in COMMANDS.items():
-    app.command(name, help=unwrapped(command.__doc__))(command)
+    app.command(name, help=unwrapped(command.__doc__), context_settings=SETTINGS.get(name))(command)
 data.command("bench", help=unwrapped(data_bench.__doc__))(data_bench)
 app.add_typer(data, name="data")
 
@@ -88,12 +91,14 @@ def options(
     )
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    # It has a handler of its own, and would say everything twice.
+    logging.getLogger("huggingface_hub").propagate = False
 
 
 def run() -> None:
     """Run the command; errors of its user end it with exit code 2 and one line on standard error."""
     try:
-        app()
+        app(prog_name="kres")
     except TOLD_IN_A_LINE as error:
         if logger.isEnabledFor(logging.DEBUG):
             raise

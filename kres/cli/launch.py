@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.core
+import typer.main
 
 from kres.cli.supervision import GRACE_SECONDS, Command, Ended, launch
 
@@ -20,6 +22,7 @@ HOST = "127.0.0.1"
 # -P: the folder where the user stands must not lend its modules.
 KRES = (sys.executable, "-P", "-c", "import kres_command; kres_command.main()")
 DATA_WORKER = (sys.executable, "-P", "-c", "from kres.training.data.service import main; main()")
+PROGRAM = "kres"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 LAUNCHED = "train"
 # Finished; refused with a message; a loss that is not finite; asked to stop by SIGINT or SIGTERM.
@@ -27,7 +30,9 @@ NOT_RESTARTED = (0, 2, 3, 130, 143)
 
 
 def launch_(
-    words: Annotated[list[str], typer.Argument(metavar="-- train ...", help="The kres train command of each worker.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="-- train ...", help="The kres train command of each worker, to its end.")
+    ],
     workers: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
     port: Annotated[int | None, typer.Option(help="Port of the first worker; the others have those after it.")] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="GPUs of a worker; else all are shared out.")] = None,
@@ -40,8 +45,11 @@ def launch_(
 
     CPUs and GPUs are shared out among the workers. When one dies the others are stopped, and the exit code is that of
     the first that failed. Ctrl-C and SIGTERM are passed on, so that the run is saved and ends with 130 or 143; with 137
-    where a worker had to be killed and the run is where its last checkpoint was.
+    where a worker had to be killed and the run is where its last checkpoint was: after the grace time, or at a second
+    signal that comes a second later or more.
     """
+    words = words[1:] if words[0] == PROGRAM else words
+    check_command(words)
     if words[0] != LAUNCHED:
         raise ValueError(f"workers train together, by kres {LAUNCHED} and nothing else. Received: command={words[0]!r}")
     environments = [
@@ -79,6 +87,23 @@ def launch_(
         ended = attempt(words if "--resume" in words else [*words, "--resume"])
     if ended.code:
         raise typer.Exit(ended.code)
+
+
+def check_command(words: Sequence[str]) -> None:
+    """Refuse what is no command line of kres as that command would, before any worker starts."""
+    from kres.cli.app import app  # which knows this command, too
+
+    command, rest = typer.main.get_command(app), list(words)
+    context = typer.Context(command, info_name=PROGRAM)
+    while isinstance(command, typer.core.TyperGroup):
+        _, rest, _ = command.make_parser(context).parse_args(rest)
+        if not rest:
+            context.fail(f"Missing command. Received: {' '.join(words)!r}")
+        name, found, rest = command.resolve_command(context, rest)
+        assert found is not None  # or an error was raised
+        command = found
+        context = typer.Context(command, info_name=name, parent=context)
+    command.make_context(context.info_name, rest, parent=context.parent)
 
 
 def tf_config(cluster: Sequence[str], index: int) -> str:

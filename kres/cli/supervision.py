@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 GRACE_SECONDS = 60.0
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 KILLED = 128 + signal.SIGKILL
+SAME_REQUEST_SECONDS = 1.0
+"""Signals that follow the first so closely are one request with it: a hand is quick, and others pass them on too."""
 COLOURS = (36, 33, 32, 35, 34, 31)
 
 # Linux ends the command when this process is gone, however it went: prctl(PR_SET_PDEATHSIG) outlives the exec. Not by
@@ -61,12 +63,12 @@ def launch(
     """Run `workers` side by side, and `services` as long as they run; give 0 or the first failure's exit code.
 
     When a worker fails or a service ends, the others get SIGTERM, and SIGKILL after `grace_seconds`. SIGINT and SIGTERM
-    are passed on to the workers once (a second signal kills all), so that they may save and end with 130 and 143; the
-    code is 137 when one of them was killed all the same. A process that a signal ended counts as 128 plus its number.
-    Each line of theirs carries the tag, but for the first worker's standard output, which is the run's result and
-    passes as it is; on a terminal the first worker also keeps its standard error, and so its progress bar, unless
-    `log_dir` holds `NAME.log` of each. On Linux no process outlives this one, even if that is killed. Call it from the
-    main thread.
+    are passed on to the workers once, so that they may save and end with 130 and 143; one that comes more than
+    `SAME_REQUEST_SECONDS` later kills all. The code is 137 when a worker was killed all the same. A process that a
+    signal ended counts as 128 plus its number. Each line of theirs carries the tag, but for the first worker's standard
+    output, which is the run's result and passes as it is; on a terminal the first worker also keeps its standard error,
+    and so its progress bar, unless `log_dir` holds `NAME.log` of each. On Linux no process outlives this one, even if
+    that is killed. Call it from the main thread.
     """
     ends: queue.SimpleQueue[tuple[Child, int]] = queue.SimpleQueue()
     asked = Signals()
@@ -99,7 +101,7 @@ def _until_ended(
     while left:
         if len(asked.received) > passed:
             passed += 1
-            _signal(left, asked.received[0] if passed == 1 else signal.SIGKILL)
+            _pass_on(left, asked.received[0], first=passed == 1)
             deadline = time.monotonic() + grace_seconds
         if time.monotonic() > deadline:
             names = ", ".join(child.command.name for child in left)
@@ -124,6 +126,17 @@ def _until_ended(
     return code
 
 
+def _pass_on(children: Iterable["Child"], number: int, *, first: bool) -> None:
+    """Ask to end as the first signal asks; kill at another."""
+    name = signal.Signals(number).name
+    if first:
+        logger.warning("%s is passed on; press Ctrl-C again (or signal again) to kill the workers, unsaved", name)
+        _signal(children, number)
+    else:
+        logger.warning("asked again after %s: the workers are killed", name)
+        _signal(children, signal.SIGKILL)
+
+
 def _stop(children: list["Child"], grace_seconds: float) -> None:
     _signal(children, signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds
@@ -141,10 +154,14 @@ def _told(code: int) -> str:
 
 
 class Signals:
-    """Within its context SIGINT and SIGTERM are kept in `received`, in place of what they did before."""
+    """Within its context SIGINT and SIGTERM are kept in `received`, in place of what they did before.
+
+    Those of the `SAME_REQUEST_SECONDS` after the first are one request with it.
+    """
 
     def __init__(self) -> None:
         self.received: list[int] = []
+        self._asked_at = float("-inf")
 
     def __enter__(self) -> "Signals":
         self._before = {number: signal.signal(number, self._keep) for number in STOPPING}
@@ -155,6 +172,10 @@ class Signals:
             signal.signal(number, handler)
 
     def _keep(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._asked_at <= SAME_REQUEST_SECONDS:
+            return
+        self._asked_at = now
         self.received.append(number)
 
 

@@ -4,7 +4,7 @@ import json
 import logging
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,7 +39,11 @@ def train(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PART.FIELD=VALUE", help="Change a field that --dry-run shows; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="PART.FIELD=VALUE",
+            help="Change a field that --dry-run shows; none unsets one, [] empties a list. May be repeated.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint; without one, begin.")
@@ -48,6 +52,7 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Squeeze or stretch the schedule to this many steps.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Squeeze or stretch it to this many epochs.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
+    keep: Annotated[int | None, typer.Option(help="How many checkpoints stay, and the best besides.")] = None,
     strategy: Annotated[str, typer.Option(help="auto, one, mirrored, multi_worker or tpu.")] = "auto",
     devices: Annotated[int | None, typer.Option(help="How many GPUs (or, without one, logical CPUs).")] = None,
     on_corrupt: OnCorrupt = "fail",
@@ -63,7 +68,8 @@ def train(
     """Train a network by a recipe, evaluate it on the test images and keep everything in a workdir.
 
     Without a recipe, a trained network is fine-tuned on the images in DATA. Ctrl-C and SIGTERM finish the step, write a
-    checkpoint and end with 130 and 143; --resume goes on from there.
+    checkpoint and end with 130 and 143; --resume goes on from there. Another, a second later or more, ends
+    without a checkpoint.
     """
     from kres.training import fit
     from kres.training.distribution import find_cluster
@@ -74,13 +80,22 @@ def train(
             "what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither"
         )
     published, chosen = _chosen(
-        recipe or RECIPE, changes or [], steps=steps, epochs=epochs, batch_size=batch_size, smoke=smoke
+        recipe or RECIPE,
+        changes or [],
+        shorthands={"batch_size": batch_size, "watch.keep_checkpoints": keep},
+        steps=steps,
+        epochs=epochs,
+        smoke=smoke,
     )
     data = data or (SMOKE_DATA if smoke else chosen.about.data)
     if dry_run:
         _show_plan(chosen, data, before=published, as_json=as_json)
         return
-    with _place(workdir, chosen, data, temporary=smoke) as place, ends_with_its_exit_code("Go on with --resume."):
+    with (
+        _place(workdir, chosen, data, temporary=smoke) as place,
+        ends_with_its_exit_code("Go on with --resume."),
+        _tells_where_weights_go(chosen),
+    ):
         result = fit(
             chosen,
             data=data,
@@ -129,9 +144,9 @@ def _chosen(
     name: str,
     changes: list[str],
     *,
+    shorthands: Mapping[str, int | None],
     steps: int | None,
     epochs: float | None,
-    batch_size: int | None,
     smoke: bool,
 ) -> "tuple[Recipe, Recipe]":
     """The recipe of that name as it is published, and as the options change it."""
@@ -142,9 +157,8 @@ def _chosen(
     if steps is not None and epochs is not None:
         raise ValueError(f"a run has one length: --steps or --epochs. Received: steps={steps}, epochs={epochs:g}")
     published = recipe(name)
-    if batch_size is not None:
-        changes = [*changes, f"batch_size={batch_size}"]
-    chosen = overrides.apply(published, changes)
+    named = [f"{field}={value}" for field, value in shorthands.items() if value is not None]
+    chosen = overrides.apply(published, [*changes, *named])
     if steps is not None:
         chosen = chosen.with_length(steps, "steps")
     if epochs is not None:
@@ -174,6 +188,21 @@ def _place(workdir: Path | None, recipe: "Recipe", data: str, *, temporary: bool
             yield Path(folder)
     else:
         yield Path("runs") / f"{recipe.name}-{Path(data).expanduser().resolve().name.replace(':', '-')}"
+
+
+@contextmanager
+def _tells_where_weights_go(recipe: "Recipe") -> Iterator[None]:
+    """Say of weights that could not be downloaded by which options this command takes others."""
+    from kres.weights import DownloadError
+
+    try:
+        yield
+    except DownloadError as error:
+        teacher = "" if recipe.loss.teacher is None else ", of the teacher loss.teacher.weights=PATH"
+        raise DownloadError(
+            f"{error} A path is given with --set network.weights=PATH{teacher}; "
+            "--set network.weights=none starts with random weights."
+        ) from error
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from kres.weights.downloads import DownloadError
 from kres.weights.loading import find_weights, load_weights, preprocess
 from kres.weights.publishing import UploadError, push
 from kres.weights.saving import export_weights
-from kres.weights.tags import find_published, list_models, network_of, published_name, tags_of
+from kres.weights.tags import check_source, find_published, list_models, network_of, published_name, tags_of
 
 __all__ = [
     "PUBLISHED",
@@ -14,6 +14,7 @@ __all__ = [
     "Measured",
     "Published",
     "UploadError",
+    "check_source",
     "export_weights",
     "find_published",
     "find_weights",

@@ -97,6 +97,18 @@ def find_published(
     return name, published
 
 
+def check_source(source: str, network: str | Spec) -> None:
+    """Refuse weights that can be none of a network, by their name alone: ValueError for one that is no published tag.
+
+    What looks like a path (it has a folder or the suffix of a weights file) is taken for one: it may be on another
+    machine. A tag's licence must allow commercial use.
+    """
+    origin, slash, _ = source.rpartition("/")
+    has_folder = bool(slash) and origin not in {row.origin for row in PUBLISHED.values()}
+    if source.startswith(SCHEME) or not (has_folder or source.lower().endswith(tuple(SUFFIXES))):
+        find_published(source, network)
+
+
 def _is_path(source: str | os.PathLike[str]) -> bool:
     if isinstance(source, os.PathLike):
         return True

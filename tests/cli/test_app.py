@@ -2,12 +2,15 @@
 
 import fnmatch
 import json
+import logging
 import os
 import subprocess
 import sys
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils.logging import get_logger
 from typer.testing import CliRunner
 
 import kres
@@ -29,6 +32,17 @@ def test_help_names_every_command_and_what_it_does():
 
 def test_version():
     assert invoke("--version").stdout == f"kres {kres.__version__}\n"
+
+
+def test_the_hubs_client_does_not_say_everything_twice():
+    """It has a handler of its own, beside that of the command, which stands at the root."""
+    invoke("list", "resnet18", "--json")
+    assert get_logger().handlers
+    at_root = MemoryHandler(10)
+    logging.getLogger().addHandler(at_root)
+    get_logger("huggingface_hub.retries").warning("again")
+    logging.getLogger().removeHandler(at_root)
+    assert at_root.buffer == []
 
 
 def test_list_shows_every_row_and_filters():

@@ -1,10 +1,13 @@
 import json
 import os
+import re
 import socket
 
 import pytest
+from typer.testing import CliRunner
 
 from kres.cli import launch as module
+from kres.cli.app import app
 from kres.cli.launch import free_ports, share_gpus, tf_config, threads_of
 from kres.cli.supervision import Ended
 from tests.cli.processes import finish, kres, start
@@ -85,22 +88,53 @@ def test_workers_are_told_where_the_data_workers_are(monkeypatch):
     assert workers[0].environment["KRES_DATA_SERVICE"] == workers[1].environment["KRES_DATA_SERVICE"]
 
 
-@pytest.mark.parametrize("command", ["degradation", "list", "--resume"])
+@pytest.mark.parametrize("command", ["degradation", "list"])
 def test_only_train_can_be_launched(monkeypatch, command):
     with pytest.raises(ValueError, match=f"by kres train and nothing else. Received: command='{command}'"):
         run(monkeypatch, Attempts(), command)
 
 
+@pytest.mark.parametrize("before", [["--", "kres"], ["--"], ["kres"], []])
+def test_what_follows_the_command_is_its_own(before, monkeypatch):
+    """With or without `--` and the program's name."""
+    attempts = Attempts(0)
+    monkeypatch.setattr(module, "launch", attempts)
+    words = ["train", "digits", "--recipe", "digits_resnet20", "--set", "batch_size=8"]
+    result = CliRunner().invoke(app, ["launch", "--workers", "2", *before, *words])
+    assert result.exit_code == 0, result.output
+    [(workers, _)] = attempts
+    assert [worker.words[len(module.KRES) :] for worker in workers] == [words, words]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trian", "digits"], r"No such command 'trian'"),
+        (["train", "digits", "--recip", "r"], r"Usage: kres train .*No such option: --recip"),
+        (["train", "digits", "--workers", "2"], r"Usage: kres train .*No such option: --workers"),
+        (["data", "inspekt"], r"Usage: kres data .*No such command 'inspekt'"),
+        (["info"], r"Usage: kres info .*Missing argument"),
+        (["kres"], r"Missing command"),
+        (["train", "--steps", "many"], r"Invalid value for '--steps'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_refused_before_workers_start(words, message, monkeypatch):
+    monkeypatch.setattr(module, "launch", Attempts())
+    result = CliRunner().invoke(app, ["launch", "--", *words], prog_name="kres")
+    assert result.exit_code == 2
+    assert re.search(message, " ".join(result.output.split())), result.output
+
+
 def test_two_workers_and_their_data_worker_run_a_command(tmp_path):
-    words = ["--", "train", "--help"]  # which needs no TensorFlow
+    words = ["--", "train", "digits", "--recipe", "digits_resnet20", "--dry-run"]
     process = start("launch", "--workers", "2", "--data-workers", "1", "--log-dir", str(tmp_path), *words)
     out, _ = finish(process, 0)
     lines = out.splitlines()
     firsts, seconds = ([line for line in lines if line.startswith("[1] ") == tagged] for tagged in (False, True))
-    assert "--recipe" in "".join(firsts) and seconds == [f"[1] {line}" for line in firsts]
+    assert "digits_resnet20" in "".join(firsts) and seconds == [f"[1] {line}" for line in firsts]
     assert {path.name for path in tmp_path.iterdir()} == {"worker-0.log", "worker-1.log", "data-0.log"}
 
 
 def test_a_refusal_keeps_its_exit_code_and_its_words():
-    out, err = kres("launch", "--", "train", "--steps", "many", code=2)
-    assert "[0] " in err and "'--steps'" in err and not out
+    out, err = kres("launch", "--", "train", "digits", "--recipe", "resnet99", code=2)
+    assert "[0] error:" in err and "resnet99" in err and not out

@@ -111,12 +111,28 @@ def test_signals_are_passed_on_so_that_workers_save(number):
     assert sorted(out.splitlines()) == sorted([f"saving {number:d}", f"[1] saving {number:d}"])
 
 
-def test_a_second_signal_kills():
+def test_quick_ctrl_c_at_a_terminal_are_one_request():
+    """As a terminal sends them: to the launcher's whole process group, to which its workers do not belong."""
+    slow = SAVES.replace("    sys.exit", "    time.sleep(0.3)\n    sys.exit")
+    process = launcher(slow, slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    pids(process, 2)
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.02)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert sorted(out.splitlines()) == ["[1] saving 2", "saving 2"]
+    assert "SIGINT is passed on; press Ctrl-C again" in err
+
+
+def test_a_later_signal_kills():
     process = launcher(STUBBORN, STUBBORN, stdout=subprocess.PIPE, text=True)
     for _ in range(2):
         process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    time.sleep(supervision.SAME_REQUEST_SECONDS / 2)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(supervision.SAME_REQUEST_SECONDS / 2 + 0.3)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)

@@ -7,8 +7,10 @@ import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
+import kres
 from kres.cli.app import app
 from kres.training.checkpoints import Checkpoints
+from kres.weights import DownloadError
 
 
 def run(*arguments):
@@ -80,11 +82,29 @@ def test_a_dry_run_counts_published_sets_without_having_them(nowhere, monkeypatc
     assert list(nowhere.iterdir()) == []
 
 
+def test_weights_that_do_not_come_are_told_with_what_to_do(nowhere, monkeypatch):
+    def fit(*_, **__):
+        raise DownloadError("it could not be downloaded.")
+
+    monkeypatch.setattr(kres.training, "fit", fit)
+    found = run("digits").exception
+    assert isinstance(found, DownloadError)
+    assert "not be downloaded. A path is given with --set network.weights=PATH;" in str(found)
+    assert "--set network.weights=none starts with random weights" in str(found) and "teacher" not in str(found)
+    taught = run("digits", "--set", "loss.teacher.row=resnet18", "--set", "loss.teacher.weights=imagenet").exception
+    assert "of the teacher loss.teacher.weights=PATH" in str(taught)
+
+
 def test_a_length_of_ones_own():
     stored = json.loads(run("digits", "--epochs", 2, "--dry-run", "--json").stdout)
     assert (stored["steps"], stored["recipe"]["schedule"]["unit"]) == (75, "epochs")
     stored = json.loads(run("digits", "--steps", 9, "--dry-run", "--json").stdout)
     assert (stored["steps"], stored["recipe"]["schedule"]["unit"]) == (9, "steps")
+
+
+def test_how_many_checkpoints_stay():
+    stored = json.loads(run("digits", "--keep", 7, "--dry-run", "--json").stdout)
+    assert stored["recipe"]["watch"]["keep_checkpoints"] == 7
 
 
 @pytest.mark.parametrize(
@@ -97,6 +117,7 @@ def test_a_length_of_ones_own():
         (("digits", "--epochs", -1), "above 0. Received: epochs=-1"),
         (("digits", "--batch-size", 0), "at least 1. Received: batch_size=0"),
         (("digits", "--batch-size", 8, "--set", "batch_size=9"), "set once.*Received: batch_size twice"),
+        (("digits", "--keep", 0), "at least 1. Received: watch.keep_checkpoints=0"),
         (("digits", "--set", "schedule.learning_rat=1"), r"closest: schedule\.learning_rate"),
         (("digits", "--set", "images.train_size_px=-224"), "at least 1. Received: images.train_size_px=-224"),
         (("digits", "--set", "schedule.warmup=15"), "warmup must be shorter than the run, 15 epochs"),

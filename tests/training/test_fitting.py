@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -12,11 +13,14 @@ import tensorflow as tf
 
 import kres
 from kres.training import Interrupted, NotFinite, WorkdirError, data, evaluate, fit, load_model, read_history
+from kres.training import fitting as fitting_module
 from kres.training import loop as loop_module
 from kres.training.data.corrupt import UnreadableImage
 from kres.training.logs import read_gradient_norms
 from kres.training.settings import Schedule
 from kres.training.settings.overrides import apply
+from kres.training.signals import StopRequest
+from kres.training.workdir import read_run, write_run
 from tests.training.tiny import tiny_recipe, tiny_source
 
 
@@ -97,7 +101,11 @@ def test_a_workdir_with_another_run_is_refused(finished, changes, difference):
 
 def test_load_model_reads_a_workdir_a_file_and_an_unfinished_run(finished, tmp_path):
     expected = load_model(finished.workdir).get_weights()
-    for path in (finished.model_path, _unfinished(finished.workdir, tmp_path / "copy")):
+    unfinished = _unfinished(finished.workdir, tmp_path / "copy")
+    run = json.loads((unfinished / "run.json").read_text())
+    run["settings"]["recipe"]["network"]["weights"] = "gone.safetensors"  # where it began is not needed any more
+    (unfinished / "run.json").write_text(json.dumps(run))
+    for path in (finished.model_path, unfinished):
         model = load_model(path)
         assert model.layers[-1].get_config()["activation"] == "softmax"
         for found, weight in zip(model.get_weights(), expected, strict=True):
@@ -133,6 +141,25 @@ def test_a_signal_finishes_the_step_and_a_resumed_run_ends_as_an_uninterrupted_o
     ):
         # Without determinism sums may be taken in another order; bit for bit is tested elsewhere, with it.
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_later_second_signal_ends_a_run_at_once_and_changes_nothing_that_was_kept(finished, tmp_path, monkeypatch):
+    """The real processes of tests/training/test_signals.py show when a signal counts as a second one."""
+    workdir = _unfinished(finished.workdir, tmp_path / "run")
+    write_run(workdir, read_run(workdir)["settings"], state="interrupted")
+    shutil.rmtree(workdir / "checkpoints" / "step_00000004")
+    kept = {path: path.read_bytes() for path in (workdir / "checkpoints").rglob("*") if path.is_file()}
+
+    def send_twice(self, stop):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(loop_module.Loop, "_after_step", send_twice)
+    monkeypatch.setattr(fitting_module, "StopRequest", partial(StopRequest, same_request_seconds=0.0))
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_recipe(), data=tiny_source(), workdir=workdir, resume=True)
+    assert read_run(workdir)["state"] == "interrupted"
+    assert kept == {path: path.read_bytes() for path in (workdir / "checkpoints").rglob("*") if path.is_file()}
 
 
 def _exploding(*, steps):

@@ -117,6 +117,13 @@ def test_the_description_shows_recipe_changes_figures_rates_and_memory():
         assert word in text
 
 
+def test_what_is_shown_as_unset_can_be_typed_back():
+    rows = [line.split() for line in shown(plan(DIGITS, 1198), before=DIGITS).splitlines()]
+    unset = [f"{row[0]}={row[1]}" for row in rows if row[1:] in (["none"], ["[]"])]
+    assert {"network.weights=none", "network.depths=[]", "loss.teacher=none"} <= set(unset)
+    assert apply(DIGITS, unset) == DIGITS
+
+
 def test_the_plan_as_json():
     stored = json.loads(json.dumps(plan(DIGITS, 1198).to_dict(classes=10)))
     assert stored["steps"] == 1000 and stored["recipe"]["batch_size"] == 64

@@ -1,12 +1,16 @@
 """A recipe as the command line changes it: `schedule.learning_rate=0.2`, `loss.teacher.row=resnet152d`."""
 
 import difflib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from kres.training.settings.conditions import unread
 from kres.training.settings.recipe import Recipe, part_of
 from kres.training.settings.values import describe, hints_of, parse
+
+logger = logging.getLogger(__name__)
 
 Tree = dict[str, Any]
 
@@ -14,7 +18,8 @@ Tree = dict[str, Any]
 def apply(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """`recipe` with all changes, each `part.field=value`, made at once: only the result must make sense.
 
-    A part that is not there yet, such as `loss.teacher`, is made of the fields that are set.
+    A part that is not there yet, such as `loss.teacher`, is made of the fields that are set. A field that the changes
+    leave unread, such as `decay_at` under another `kind` of schedule, goes back to its default, and the log says so.
 
     Raises:
         ValueError: no such key (the closest is named), a value that its field does not take, a key set twice, or a
@@ -51,11 +56,20 @@ def _changed(part: Any, cls: type, tree: Mapping[str, Any], *, prefix: str) -> A
     hints = hints_of(cls)
     values = {name: _value(part, name, given, hints, cls, prefix=prefix) for name, given in tree.items()}
     if part is not None:
-        return replace(part, **values)
+        return replace(part, **_moot(part, values, prefix=prefix), **values)
     try:
         return cls(**values)
     except TypeError as missing:
         raise ValueError(f"{prefix[:-1]} is not there yet, and needs more fields to be made: {missing}") from missing
+
+
+def _moot(part: Any, values: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
+    """Defaults for what `part` said of a kind that `values` replace; what they say themselves must be read."""
+    moot = unread(type(part), vars(part) | values)
+    back = {name: default for name, default in moot.items() if name not in values}
+    for name, default in back.items():
+        logger.info("%s%s is read no more: back to %s", prefix, name, default)
+    return back
 
 
 def _value(part: Any, name: str, given: Any, hints: Mapping[str, Any], cls: type, *, prefix: str) -> Any:

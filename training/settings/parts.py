@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from kres.training.settings.conditions import Under, check_read
 from kres.training.settings.networks import network_spec
 from kres.training.settings.values import (
     BelowOne,
@@ -14,6 +15,7 @@ from kres.training.settings.values import (
     Share,
     check_fields,
 )
+from kres.weights import check_source
 
 Dtype = Literal["float32", "float64", "mixed_bfloat16", "mixed_float16"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
@@ -24,12 +26,23 @@ ScheduleKind = Literal["constant", "step", "cosine", "polynomial"]
 Unit = Literal["steps", "epochs"]
 LossKind = Literal["softmax", "sigmoid"]
 
+RandomArea = Under("crop", ("random_area",))
+RandAugment = Under("policy", ("randaugment",))
+Velocity = Under("kind", ("sgd", "lars"))
+Adaptive = Under("kind", ("lamb", "adamw"))
+Falling = Under("kind", ("cosine", "polynomial"))
+Steps = Under("kind", ("step",))
+Warm = Under("warmup")
+Taught = Under("teacher")
+Averaged = Under("ema_decay")
+
 
 class Part:
-    """A part of a recipe; ValueError when a field holds what its type does not allow."""
+    """A part of a recipe; ValueError when a field holds what its type does not allow, or what nothing reads."""
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_read(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +68,8 @@ class Network(Part):
     row: str
     """A row of the zoo, or `keras.applications.NAME` for a teacher."""
     weights: str | None = None
-    """Where training starts (and what a teacher knows): a published tag, `imagenet` or a file; None: random."""
+    """Where training starts (and what a teacher knows): a published tag, `imagenet`, a file, or a folder's path with a
+    slash in it; None: random."""
     depths: tuple[Count, ...] = ()
     """Blocks a stage, if other than the row's."""
     width: Annotated[float, Bound(above=0, high=4)] = 1.0
@@ -78,8 +92,14 @@ class Network(Part):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.row.startswith("keras.applications."):
-            network_spec(self)  # raises where the zoo has no such row, or another number of stages
+        if self.row.startswith("keras.applications."):
+            return
+        spec = network_spec(self)  # raises where the zoo has no such row, or another number of stages
+        if self.weights is not None:
+            try:
+                check_source(self.weights, spec)
+            except ValueError as error:
+                raise ValueError(f"weights must be a published tag, a path or none (random). {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +132,12 @@ class Augmentation(Part):
     """`none`: as in evaluation; `pad`: zero padding, then a random crop (He et al. 2015, section 4.2); `random_area`:
     a random share of the area at a random aspect (Szegedy et al. 2015); `random_side`: the shorter side at a random
     length, then a random crop (He et al. 2015, section 3.4)."""
-    padding_px: CountOrNone = 0
-    area: tuple[Share, Share] = (0.08, 1.0)
+    padding_px: Annotated[CountOrNone, Under("crop", ("pad",))] = 0
+    area: Annotated[tuple[Share, Share], RandomArea] = (0.08, 1.0)
     """Smallest and largest share of the area under `random_area`."""
-    aspect: tuple[Positive, Positive] = (3 / 4, 4 / 3)
+    aspect: Annotated[tuple[Positive, Positive], RandomArea] = (3 / 4, 4 / 3)
     """Smallest and largest width over height under `random_area`."""
-    side_px: tuple[Count, Count] = (256, 480)
+    side_px: Annotated[tuple[Count, Count], Under("crop", ("random_side",))] = (256, 480)
     """Shortest and longest shorter side under `random_side`."""
     flip: bool = True
     """Left-right, every second image, where the data say that it keeps the label."""
@@ -127,13 +147,13 @@ class Augmentation(Part):
     """Standard deviation of AlexNet's noise along the principal colours (Krizhevsky et al. 2012), pixels in 0..1."""
     policy: Policy = "none"
     """RandAugment (Cubuk et al. 2020), TrivialAugment wide (Müller & Hutter 2021), AutoAugment (Cubuk et al. 2019)."""
-    policy_operations: Count = 2
+    policy_operations: Annotated[Count, RandAugment] = 2
     """RandAugment's N."""
-    policy_magnitude: Annotated[float, Bound(low=0, high=30)] = 9.0
+    policy_magnitude: Annotated[float, Bound(low=0, high=30), RandAugment] = 9.0
     """RandAugment's M, in tenths of an operation's range; ResNet-RS goes to 15."""
-    policy_magnitude_std: NotNegative = 0.0
+    policy_magnitude_std: Annotated[NotNegative, RandAugment] = 0.0
     """Of the normal noise on the magnitude."""
-    policy_probability: Share = 1.0
+    policy_probability: Annotated[Share, RandAugment] = 1.0
     """That each of RandAugment's operations is applied."""
     repeats: Count = 1
     """Augmented copies of an image, which come one after the other: nearly always in one batch (Hoffer et al. 2020). An
@@ -145,7 +165,7 @@ class Augmentation(Part):
     """Alpha of the Beta distribution (Yun et al. 2019); 0: off."""
     mix_probability: Share = 1.0
     """That a batch is mixed at all."""
-    mix_switch: Share = 0.5
+    mix_switch: Annotated[Share, Under("mixup"), Under("cutmix")] = 0.5
     """That a mixed batch takes cutmix, where both are on."""
     erase: Share = 0.0
     """Probability of random erasing (Zhong et al. 2020)."""
@@ -156,8 +176,6 @@ class Augmentation(Part):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} must hold the smaller first, above 0. Received: {name}={(low, high)!r}")
-        if self.padding_px and self.crop != "pad":
-            raise ValueError(f"padding_px goes with crop='pad'. Received: crop={self.crop!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,16 +185,16 @@ class Optimizer(Part):
     kind: OptimizerKind
     momentum: BelowOne = 0.9
     """Also the first beta of LAMB and AdamW."""
-    nesterov: bool = False
+    nesterov: Annotated[bool, Velocity] = False
     """Under SGD and LARS."""
-    momentum_form: Literal["caffe", "torch"] = "caffe"
+    momentum_form: Annotated[Literal["caffe", "torch"], Velocity] = "caffe"
     """SGD and LARS: the rate inside the velocity (Caffe, Keras: He et al. 2015 and 2016) or outside (PyTorch, and Goyal
     et al. 2017 by their momentum correction: torchvision, timm, ResNeXt); they differ where the rate changes."""
-    beta_2: BelowOne = 0.999
+    beta_2: Annotated[BelowOne, Adaptive] = 0.999
     """Of LAMB and AdamW."""
-    epsilon: Positive = 1e-6
+    epsilon: Annotated[Positive, Adaptive] = 1e-6
     """Of LAMB (timm: 1e-6) and AdamW (PyTorch: 1e-8)."""
-    trust: Positive = 0.001
+    trust: Annotated[Positive, Under("kind", ("lars",))] = 0.001
     """LARS's trust coefficient (You et al. 2017)."""
     weight_decay: NotNegative = 0.0
     """SGD and LARS: L2, joined to the gradient before momentum; LAMB: inside the trust ratio; AdamW: decoupled."""
@@ -194,25 +212,25 @@ class Schedule(Part):
 
     unit: Unit
     length: Positive
-    least_steps: CountOrNone = 0
+    least_steps: Annotated[CountOrNone, Under("unit", ("epochs",))] = 0
     """Of a run in epochs: on few images all of it is stretched to so many steps."""
     kind: ScheduleKind
     learning_rate: Positive
     per_images: Count | None = None
     """Batch size that `learning_rate` is for: it grows linearly with the batch (Goyal et al. 2017); None: as is."""
     warmup: NotNegative = 0.0
-    warmup_kind: Literal["linear", "constant"] = "linear"
-    warmup_learning_rate: NotNegative = 0.0
+    warmup_kind: Annotated[Literal["linear", "constant"], Warm] = "linear"
+    warmup_learning_rate: Annotated[NotNegative, Warm] = 0.0
     """Where a linear warm-up starts, or what a constant one holds; scaled as `learning_rate` is."""
-    decay_span: Literal["after_warmup", "whole_run"] = "after_warmup"
+    decay_span: Annotated[Literal["after_warmup", "whole_run"], Falling] = "after_warmup"
     """What `cosine` and `polynomial` spread over: torchvision's convention, or timm's and the TF model garden's."""
-    decay_at: tuple[Positive, ...] = ()
+    decay_at: Annotated[tuple[Positive, ...], Steps] = ()
     """Under `step`, counted from the start of the run."""
-    decay_factor: Annotated[float, Bound(above=0, high=1)] = 0.1
+    decay_factor: Annotated[float, Bound(above=0, high=1), Steps] = 0.1
     """Under `step`: the rate is multiplied by the factor at each."""
-    power: Positive = 1.0
+    power: Annotated[Positive, Under("kind", ("polynomial",))] = 1.0
     """Under `polynomial`."""
-    end_learning_rate: NotNegative = 0.0
+    end_learning_rate: Annotated[NotNegative, Falling] = 0.0
     """Under `cosine` and `polynomial`; scaled as `learning_rate` is."""
 
     def __post_init__(self) -> None:
@@ -226,15 +244,8 @@ class Schedule(Part):
             raise ValueError(
                 f"decay_at must increase and lie below length={self.length:g}. Received: decay_at={self.decay_at!r}"
             )
-        if self.least_steps and self.unit != "epochs":
-            raise ValueError(
-                f"least_steps goes with unit='epochs'. Received: unit={self.unit!r}, least_steps={self.least_steps}"
-            )
-        if bool(self.decay_at) != (self.kind == "step"):
-            raise ValueError(
-                f"decay_at goes with kind='step', which needs it. Received: kind={self.kind!r}, "
-                f"decay_at={self.decay_at!r}"
-            )
+        if self.kind == "step" and not self.decay_at:
+            raise ValueError(f"kind='step' needs decay_at. Received: kind={self.kind!r}, decay_at={self.decay_at!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,16 +255,16 @@ class Loss(Part):
     kind: LossKind = "softmax"
     """Cross-entropy over the classes, or binary cross-entropy of each (Wightman et al. 2021, section 2)."""
     label_smoothing: BelowOne = 0.0
-    target_threshold: Annotated[float, Bound(low=0, below=1)] | None = None
+    target_threshold: Annotated[Annotated[float, Bound(low=0, below=1)] | None, Under("kind", ("sigmoid",))] = None
     """Under `sigmoid`: targets above it count as 1, the others as 0 (timm's `bce_target_thresh`, 0.2 in Wightman et al.
     2021, where both classes of a mixed image are there); None: as they are."""
     teacher: Network | None = None
     """A trained network to learn from (Hinton et al. 2015); its own preprocessing is applied."""
-    untrained_teacher: bool = False
+    untrained_teacher: Annotated[bool, Taught] = False
     """Let a teacher without weights answer at random: for a run that only shows that everything works."""
-    teacher_share: Share = 0.5
+    teacher_share: Annotated[Share, Taught] = 0.5
     """Weight of the teacher's part of the loss; the labels' part has the rest."""
-    temperature: Positive = 1.0
+    temperature: Annotated[Positive, Taught] = 1.0
     """What both networks' logits are divided by in the teacher's part, which is multiplied by its square."""
 
 
@@ -263,8 +274,8 @@ class Averaging(Part):
 
     ema_decay: BelowOne = 0.0
     """Decay of the moving average of weights and norm statistics; 0: off."""
-    ema_every_steps: Count = 1
-    ema_start: Literal["full", "ramp", "after_warmup"] = "full"
+    ema_every_steps: Annotated[Count, Averaged] = 1
+    ema_start: Annotated[Literal["full", "ramp", "after_warmup"], Averaged] = "full"
     """`ramp`: the decay of update t is at most (1 + t) / (10 + t) (TF model garden); `after_warmup`: the average
     follows the weights while the rate warms up (torchvision)."""
     reestimate_images: CountOrNone = 0

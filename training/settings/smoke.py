@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import kres
+from kres.training.settings.conditions import unread
 from kres.training.settings.parts import Augmentation, Averaging, Images, Loss, Network, Watch
 from kres.training.settings.recipe import Recipe
 
@@ -66,11 +68,12 @@ def _sized(size_px: int, images: Images) -> int:
 
 def _augmentation(augmentation: Augmentation, images: Images) -> Augmentation:
     shortest, longest = augmentation.side_px
-    return replace(
-        augmentation,
-        padding_px=math.ceil(augmentation.padding_px * SIZE_PX / images.train_size_px),
-        side_px=(_sized(shortest, images), _sized(longest, images)),
-    )
+    sizes: dict[str, Any] = {
+        "padding_px": math.ceil(augmentation.padding_px * SIZE_PX / images.train_size_px),
+        "side_px": (_sized(shortest, images), _sized(longest, images)),
+    }
+    # Those that its way of cropping does not read stay as they are.
+    return replace(augmentation, **sizes | unread(Augmentation, vars(augmentation) | sizes))
 
 
 def _averaging(averaging: Averaging, batch_size: int) -> Averaging:

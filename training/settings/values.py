@@ -6,6 +6,8 @@ import types
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from kres.training.settings.conditions import split
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -55,9 +57,9 @@ _hints: dict[type, dict[str, Any]] = {}
 
 
 def hints_of(cls: type) -> dict[str, Any]:
-    """Types of a dataclass's fields, bounds included."""
+    """Types of a dataclass's fields, bounds included and conditions not."""
     if cls not in _hints:
-        _hints[cls] = get_type_hints(cls, include_extras=True)
+        _hints[cls] = {name: split(hint)[0] for name, hint in get_type_hints(cls, include_extras=True).items()}
     return _hints[cls]
 
 

@@ -156,7 +156,7 @@ def test_an_update_is_few_nodes(optimizer, limit):
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_a_recipe_makes_each_kind(kind):
-    fields = Optimizer(kind=kind, momentum=0.8, weight_decay=0.01, decay_norms_and_biases=True, epsilon=1e-5)
+    fields = Optimizer(kind=kind, momentum=0.8, weight_decay=0.01, decay_norms_and_biases=True)
     made = make_optimizer(fields, SCHEDULE)
     config = made.get_config()
     assert config["weight_decay"] == 0.01 and config["decay_norms_and_biases"]

@@ -11,21 +11,21 @@ def test_each_kind_of_value_is_set():
         DIGITS,
         [
             "schedule.learning_rate=0.2",
-            "optimizer.kind=lamb",
+            "optimizer.kind=lars",
             "optimizer.nesterov=true",
             "optimizer.clip_norm=1",
             "network.zero_init_residual=none",
-            "augmentation.area=0.5,1",
+            "images.mean=0.5,0.25,1",
             "batch_size=32",
         ],
     )
-    assert (changed.schedule.learning_rate, changed.optimizer.kind, changed.batch_size) == (0.2, "lamb", 32)
+    assert (changed.schedule.learning_rate, changed.optimizer.kind, changed.batch_size) == (0.2, "lars", 32)
     assert changed.optimizer.nesterov is True and changed.optimizer.clip_norm == 1.0
     assert changed.network.zero_init_residual is None
-    assert changed.augmentation.area == (0.5, 1.0)
+    assert changed.images.mean == (0.5, 0.25, 1.0)
     assert differences(DIGITS, changed) == (
         "network.zero_init_residual",
-        "augmentation.area",
+        "images.mean",
         "batch_size",
         "optimizer.kind",
         "optimizer.nesterov",
@@ -41,11 +41,26 @@ def test_no_change_is_the_recipe():
 @pytest.mark.parametrize("turn", [1, -1])
 def test_changes_are_made_together_in_any_order(turn):
     """Each alone is refused: steps need decays, and a cosine has none."""
-    both = ["schedule.kind=cosine", "schedule.decay_at=[]"][::turn]
-    assert apply(DIGITS, both).schedule.kind == "cosine"
-    for change in both:
-        with pytest.raises(ValueError, match="decay_at goes with kind='step'"):
-            apply(DIGITS, [change])
+    both = ["schedule.kind=step", "schedule.decay_at=3,6"][::turn]
+    cosine = recipe("transfer")
+    assert apply(cosine, both).schedule.decay_at == (3.0, 6.0)
+    with pytest.raises(ValueError, match=r"kind='step' needs decay_at"):
+        apply(cosine, ["schedule.kind=step"])
+    with pytest.raises(ValueError, match=r"decay_at goes with kind='step'; without, it stays \(\)"):
+        apply(cosine, ["schedule.decay_at=3,6"])
+
+
+def test_what_a_change_of_kind_leaves_unread_goes_back_to_its_default(caplog):
+    caplog.set_level("INFO")
+    a3 = recipe("resnet50_a3")
+    plain = apply(a3, ["loss.kind=softmax", "augmentation.policy=none", "optimizer.kind=sgd", "schedule.kind=constant"])
+    assert plain.loss.target_threshold is None and plain.augmentation.policy_magnitude == 9.0
+    assert {"loss.target_threshold", "augmentation.policy_probability", "schedule.decay_span"} <= set(
+        differences(a3, plain)
+    )
+    assert "loss.target_threshold is read no more: back to None" in caplog.messages
+    with pytest.raises(ValueError, match=r"target_threshold goes with kind='sigmoid'.*target_threshold=0\.3"):
+        apply(a3, ["loss.kind=softmax", "loss.target_threshold=0.3"])
 
 
 def test_a_teacher_is_made_changed_and_taken_away():
@@ -77,6 +92,9 @@ def test_a_teacher_is_made_changed_and_taken_away():
         ("optimizer.nesterov=1", r"true or false"),
         ("augmentation.area=0.5", r"a list of 2"),
         ("network.row=resnet51", r"resnet50"),
+        ("network.weights=nonsense", r"a published tag, a path or none \(random\)\..*Received: 'nonsense'"),
+        ("network.weights=-", r"a path or none \(random\)"),
+        ("network.weights=timm/a1_in1k", r"no published tag of cifar_resnet20"),
         ("network.depths=1,1", r"each of the 3 stages of cifar_resnet20.*Received: depths=\(1, 1\)"),
         ("batch_size.value=3", r"batch_size is a value"),
         ("optimizer=lamb", r"optimizer is a part; set its fields, optimizer\.kind"),
@@ -87,6 +105,24 @@ def test_a_teacher_is_made_changed_and_taken_away():
 def test_nonsense_is_refused_with_what_is_allowed(change, message):
     with pytest.raises(ValueError, match=message):
         apply(DIGITS, [change])
+
+
+@pytest.mark.parametrize(
+    "weights", ["/elsewhere/model.safetensors", "mine.weights.h5", "./folder", "~/folder", "hf://owner/name"]
+)
+def test_a_path_need_not_be_on_this_machine(weights):
+    assert apply(DIGITS, [f"network.weights={weights}"]).network.weights == weights
+
+
+@pytest.mark.parametrize("unset", ["none", "null"])
+def test_weights_are_published_ones_or_none(unset):
+    tagged = apply(recipe("transfer"), ["network.weights=timm/resnet50.a1_in1k"])
+    assert apply(tagged, ["network.row=resnet18", "network.weights=imagenet"]).network.weights == "imagenet"
+    assert apply(tagged, [f"network.weights={unset}"]).network.weights is None
+    with pytest.raises(ValueError, match=r"is of another network than resnet18"):
+        apply(tagged, ["network.row=resnet18"])
+    with pytest.raises(ValueError, match=r"forbids commercial use"):
+        apply(tagged, ["network.row=resnext101_32x8d", "network.weights=fb_wsl_ig1b_ft_in1k"])
 
 
 @pytest.mark.parametrize(

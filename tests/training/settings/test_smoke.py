@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from kres.training.recipes import list_recipes, recipe
@@ -8,19 +6,25 @@ from kres.training.settings.overrides import apply
 from kres.training.settings.smoke import smoke
 
 
+def differs(name, one, other):
+    return getattr(one, name) != getattr(other, name)
+
+
 @pytest.mark.parametrize("name", list_recipes())
 def test_a_smoke_recipe_keeps_what_the_recipe_does(name):
     whole, small = recipe(name), smoke(recipe(name))
     assert (small.schedule.unit, small.schedule.length) == ("steps", 4)
     assert len(small.schedule.decay_at) == len(whole.schedule.decay_at)
     assert (small.schedule.warmup >= 1) == (whole.schedule.warmup > 0)
-    assert replace(small.augmentation, padding_px=0, side_px=(1, 1)) == replace(
-        whole.augmentation, padding_px=0, side_px=(1, 1)
-    )
+    sized = {"padding_px", "side_px"}
+    assert {name for name in vars(small.augmentation) if differs(name, small.augmentation, whole.augmentation)} <= sized
     assert small.optimizer == whole.optimizer
     assert (small.loss.teacher is None) == (whole.loss.teacher is None)
     assert small.loss.untrained_teacher == (small.loss.teacher is not None)
-    assert replace(small.loss, teacher=None, untrained_teacher=False) == replace(whole.loss, teacher=None)
+    assert {name for name in vars(small.loss) if differs(name, small.loss, whole.loss)} <= {
+        "teacher",
+        "untrained_teacher",
+    }
     assert (small.averaging.ema_decay, small.averaging.ema_start) == (
         whole.averaging.ema_decay,
         whole.averaging.ema_start,

@@ -1,0 +1,37 @@
+"""A run on the command line that has no model yet."""
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from kres.cli.app import app
+from kres.training import recipe
+from kres.training.data import load
+from kres.training.workdir import FAILED, describe_data, write_run
+from kres.weights import hub
+
+
+@pytest.mark.parametrize("checkpoint", ["last", "best"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("eval", "{run}", "--data", "digits"),
+        ("predict", "{run}", "{image}"),
+        ("export", "{run}", "--format", "float32", "--output", "{run}/out"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_run_without_a_checkpoint_says_so_and_fetches_nothing(arguments, checkpoint, tmp_path, monkeypatch):
+    def fetch(*_):
+        raise AssertionError("there is nothing to load weights for")
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    settings = {"recipe": recipe("transfer").to_dict(), "data": describe_data(load("digits")), "seed": 0}
+    write_run(tmp_path, settings, state=FAILED)
+    image = tmp_path / "image.png"
+    Image.new("RGB", (8, 8)).save(image)
+    words = [word.format(run=tmp_path, image=image) for word in (*arguments, "--checkpoint", checkpoint)]
+    found = CliRunner().invoke(app, words).exception
+    assert isinstance(found, OSError), found
+    told = f"the run in {tmp_path} has no {checkpoint} checkpoint, and so no model yet (its state: failed)."
+    assert str(found) == told

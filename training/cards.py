@@ -11,7 +11,8 @@ import keras
 import kres
 from kres.training.changes import changes_of, words_of
 from kres.training.logs import LogRow, read_history
-from kres.training.workdir import RUN, WorkdirError, data_name, flatten, read_run
+from kres.training.nesting import flatten
+from kres.training.workdir import RUN, WorkdirError, data_name, read_run
 from kres.weights.card import card, fact_table, licence_of, markdown_table, use_of_model
 from kres.weights.layout import CARD
 from kres.writing import write_atomically

@@ -1,8 +1,8 @@
 """A recipe resolved against its data: how many steps, at which sizes, with what in between."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Group
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from kres.training.feasibility import require_feasible
 from kres.training.memory import MemoryEstimate, memory_estimate
+from kres.training.nesting import flatten
 from kres.training.optimisation.schedules import make_schedule
 from kres.training.settings import Recipe
 from kres.training.settings.overrides import differences
@@ -161,19 +162,10 @@ def curve(rate: Rate, steps: int, *, width: int = 64, height: int = 8) -> str:
 
 def _recipe_table(recipe: Recipe, changed: tuple[str, ...]) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for key, value in _flat(recipe, prefix=""):
+    for key, value in flatten(asdict(recipe)).items():
         mark = "changed" if key in changed else ""
         table.add_row(Text(key), Text(_shown(value), style="bold" if mark else ""), Text(mark, style="bold"))
     return table
-
-
-def _flat(part: Any, *, prefix: str) -> Iterator[tuple[str, Any]]:
-    for field in fields(part):
-        value = getattr(part, field.name)
-        if is_dataclass(value):
-            yield from _flat(value, prefix=f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}", value
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from kres.training.changes import Changes, changes_of
 from kres.training.logs import LOG, LogRow, read_history
-from kres.training.workdir import ABOUT, NAME, RUN, RUNNING, STATES, flatten, read_run
+from kres.training.nesting import flatten
+from kres.training.workdir import ABOUT, NAME, RUN, RUNNING, STATES, read_run
 
 DEPTH = 3
 """Folders down from the directory that a run may lie."""

@@ -16,6 +16,7 @@ import kres
 from kres.training.checkpoints import PREFIX
 from kres.training.data import Source
 from kres.training.logs import read_history
+from kres.training.nesting import flatten
 from kres.writing import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -155,11 +156,3 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> Differences:
     old.setdefault("data.contents_sha256", new.get("data.contents_sha256"))
     keys = sorted(key for key in {*old, *new} if not key.startswith(ABOUT))
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
-
-
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one table: `{"recipe": {"steps": 3}}` is `{"recipe.steps": 3}`."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

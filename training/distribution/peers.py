@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kres.training.distribution.meeting import WorkerLost
 from kres.training.distribution.strategies import place
+from kres.training.nesting import flatten
 
 # What a step raises when another worker is gone, depending on where it notices.
 LOST = (
@@ -65,25 +66,16 @@ def require_same(settings: dict[str, Any], strategy: tf.distribute.Strategy, *, 
 
     `settings` are what JSON holds; `rule` says what makes them the same. Every worker must call this.
     """
-    everyones = [json.loads(text) for text in gather_text(json.dumps(settings, sort_keys=True), strategy)]
-    chief = flat(everyones[0])
+    everyones = [flatten(json.loads(text)) for text in gather_text(json.dumps(settings), strategy)]
+    chief = everyones[0]
     told = []
-    for worker, others in enumerate(map(flat, everyones)):
+    for worker, others in enumerate(everyones):
         for key in sorted(chief.keys() | others.keys()):
-            value, expected = others.get(key, ABSENT), chief.get(key, ABSENT)
+            value, expected = (json.dumps(one[key]) if key in one else ABSENT for one in (others, chief))
             if value != expected:
                 told.append(f"worker {worker} has {key}={value}, the chief {expected}")
     if told:
         raise ValueError(f"{rule}. Received: {'; '.join(told)}")
-
-
-def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """The entries of nested `settings` as JSON, under dotted names."""
-    entries: dict[str, str] = {}
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        entries |= flat(value, f"{name}.") if isinstance(value, dict) and value else {name: json.dumps(value)}
-    return entries
 
 
 def gather_text(text: str, strategy: tf.distribute.Strategy) -> list[str]:

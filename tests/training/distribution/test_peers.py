@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from kres.training.distribution import explain, gather_text, leave_together, require_same
-from kres.training.distribution.peers import flat
 from tests.training.distribution.processes import Workers
 
 STEPS = """
@@ -106,7 +105,3 @@ def test_a_single_worker_has_nobody_to_compare_with():
     leave_together(strategy)
     assert gather_text("é", strategy) == ["é"]
     assert explain(tf.errors.UnavailableError(None, None, "Collective ops is aborted"), strategy) is None
-
-
-def test_settings_are_compared_entry_by_entry():
-    assert flat({"a": {"b": 1, "c": {}}, "d": [1, None]}) == {"a.b": "1", "a.c": "{}", "d": "[1, null]"}

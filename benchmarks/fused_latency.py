@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Row, arguments, in_turns, report, spread_threads, timed
+from benchmarks.harness import Row, arguments, in_turns, report, timed
 
 # isort: split
 import keras
@@ -30,7 +30,6 @@ def compare(models: dict[str, Any], call: str, *, batch: int, size: int, rounds:
     """The fused network against each other one, `batch` images a call."""
     images = np.random.default_rng(0).random((batch, size, size, 3), dtype="float32")
     contestants = {who: caller(partial(CALLS[call], model, images)) for who, model in models.items()}
-    spread_threads()
     seconds = in_turns(contestants, rounds)
     name = f"ResNet-50, batch {batch}, {size} px, {call}: fused against"
     return [

@@ -104,22 +104,6 @@ def timed(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def spread_threads() -> None:
-    """Give the threads that have worked most so far a core each, on Linux; elsewhere nothing happens.
-
-    `predict` wakes TensorFlow's threads while others run, and the kernel may put two of them on one core and leave them
-    there for the whole call, which then takes twice as long: by chance, and whoever the contestant is.
-    """
-    worked = {}
-    for task in Path("/proc/self/task").glob("[0-9]*"):
-        fields = (task / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        worked[int(task.name)] = int(fields[11]) + int(fields[12])  # clock ticks in user and in kernel mode
-    worked.pop(os.getpid(), None)
-    busiest = sorted(worked, key=lambda thread: worked[thread], reverse=True)
-    for core, thread in zip(sorted(os.sched_getaffinity(0)) if worked else (), busiest, strict=False):
-        os.sched_setaffinity(thread, {core})
-
-
 def in_own_process(file: str, contestant: str, *, toy: bool) -> float:
     """Seconds that `file --measure contestant` prints, in a fresh interpreter; CalledProcessError if it fails."""
     command = [sys.executable, file, "--measure", contestant, *(["--toy"] if toy else [])]

@@ -1,5 +1,7 @@
 """What a recipe needs of its batch and its image sizes, asked before anything of a run begins."""
 
+import math
+
 import kres
 from kres.training.augmentation import check_mixing
 from kres.training.augmentation.mixing import mixes
@@ -18,9 +20,12 @@ def require_feasible(recipe: Recipe, *, replicas: int = 1) -> None:
 
 def _require_whole_parts(recipe: Recipe, replicas: int) -> None:
     accumulate = recipe.optimizer.accumulate
-    factors = {f"{replicas} replicas": replicas, f"accumulate={accumulate}": accumulate}
-    factors["2 images of a mixed pair"] = 2 if mixes(recipe.augmentation) else 1
-    multiple = replicas * accumulate * factors["2 images of a mixed pair"]
+    factors = {
+        f"{replicas} replicas": replicas,
+        f"accumulate={accumulate}": accumulate,
+        "2 images of a mixed pair": 2 if mixes(recipe.augmentation) else 1,
+    }
+    multiple = math.prod(factors.values())
     if recipe.batch_size % multiple:
         below = recipe.batch_size - recipe.batch_size % multiple
         choices = " or ".join(str(size) for size in (below, below + multiple) if size)

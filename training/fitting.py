@@ -129,7 +129,7 @@ def fit(
         if found and found["state"] == FINISHED:
             logger.info("the run in %s is finished", workdir)
             if distribution.place(devices_strategy).is_chief and not (workdir / CARD).exists():
-                write_card(workdir, load_model(workdir))  # it was killed in between
+                _make_up_card(workdir)
             return _result(workdir, found["settings"], found["result"])
         keras.utils.set_random_seed(seed)
         if deterministic:
@@ -140,6 +140,14 @@ def fit(
             result = run.carry_out(planned, source, strategy=devices_strategy, stop=stop)
         distribution.leave_together(devices_strategy)
     return result
+
+
+def _make_up_card(workdir: Path) -> None:
+    """Write the card of a finished run that was killed before it; what is only read needs none."""
+    try:
+        write_card(workdir, load_model(workdir))
+    except OSError as error:
+        logger.warning("%s could not be written: %s", workdir / CARD, error)
 
 
 def _opened(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 
 class Trainer(keras.Model):
@@ -18,6 +19,20 @@ class Trainer(keras.Model):
         if optimizer is not None and not optimizer.built:
             optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: Any = None, callbacks: Any = None
+    ) -> Any:
+        """As Keras's, without the wait that images in memory often meet at its end on the TensorFlow backend.
+
+        Raises ValueError where there is no image.
+        """
+        if isinstance(x, np.ndarray) or keras.ops.is_tensor(x):
+            if not len(x):
+                raise ValueError("predict takes at least one image. Received: none")
+            if keras.backend.backend() == "tensorflow" and not _has_other_workers(self):
+                x, batch_size = _batches(x, 32 if batch_size is None else batch_size), None
+        return super().predict(x, batch_size, verbose, steps, callbacks)
 
     def predict_step(self, *arguments: Any) -> Any:
         """As Keras's; InvalidArgumentError where one of several workers got no image of a batch."""
@@ -50,6 +65,22 @@ class Trainer(keras.Model):
             return keras.tree.map_structure(lambda value: keras.ops.expand_dims(value, 0), metrics)
 
         return super()._make_function(step, **options)
+
+
+def _batches(images: Any, batch_size: int) -> Any:
+    """A tf.data data set of the batches that Keras makes of `images` `(n, h, w, c)`.
+
+    Keras's own is tuned as it runs. TensorFlow 2.21 loses the word that an iterator is no longer wanted if it comes
+    amid the tuning, and then waits for the next one, each twice as far off as the last: ResNet-50 took 0.34 or 0.66 s
+    for 8 images.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    if isinstance(images, np.ndarray) and np.issubdtype(images.dtype, np.floating):
+        images = images.astype(keras.config.floatx(), copy=False)
+    return tf.data.Dataset.from_tensor_slices(images).batch(batch_size).with_options(options)
 
 
 def _has_other_workers(model: Any) -> bool:

@@ -1,8 +1,10 @@
 """A user's own `fit` on two worker processes, against the same in one."""
 
+import keras
 import numpy as np
 import pytest
 
+import kres
 from tests.own_fit import compiled, results
 from tests.training.distribution.processes import Workers
 
@@ -49,3 +51,43 @@ def test_two_workers_fit_evaluate_and_predict_as_one_process(tmp_path):
             for name, value in expected.items():
                 # Loss, metrics and the classifier's input are rounded to float32 by Keras.
                 np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+IMAGES = np.random.default_rng(0).random((7, 32, 32, 3), dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return kres.build("cifar_resnet20", input_shape=(32, 32, 3))
+
+
+@pytest.mark.parametrize(
+    "images",
+    [IMAGES, IMAGES.astype("float64"), (255 * IMAGES).astype("uint8"), IMAGES[:3], pytest.param(None, id="tensor")],
+    ids=lambda images: f"{images.dtype}-{len(images)}",
+)
+def test_predict_of_images_in_memory_is_keras_own(model, images):
+    images = keras.ops.convert_to_tensor(IMAGES) if images is None else images
+    expected = keras.Model.predict(model, images, batch_size=3, verbose=0)
+    np.testing.assert_array_equal(model.predict(images, 3, 0), expected)
+    np.testing.assert_array_equal(model.predict(images, batch_size=3, verbose=0, steps=1), expected[:3])
+
+
+def test_predict_feeds_on_what_is_not_in_memory_as_keras_does(model):
+    import tensorflow as tf
+
+    batches = tf.data.Dataset.from_tensor_slices(IMAGES).batch(4)
+    np.testing.assert_array_equal(model.predict(batches, verbose=0), model.predict(IMAGES, batch_size=4, verbose=0))
+
+
+def test_predict_of_no_image_is_refused(model):
+    with pytest.raises(ValueError, match="at least one image"):
+        model.predict(IMAGES[:0])
+
+
+def test_predict_of_images_in_memory_is_not_tuned(model, monkeypatch):
+    fed = []
+    monkeypatch.setattr(keras.Model, "predict", lambda self, x, *rest: fed.append(x))
+    model.predict(IMAGES)
+    assert not fed[0].options().autotune.enabled
+    assert len(fed[0]) == 1

@@ -1,11 +1,12 @@
-"""SavedModel and TFLite files from a trained model, and the proof that they compute the same thing."""
+"""SavedModel, TFLite and ONNX files from a trained model, and the proof that they compute the same thing."""
 
 if __name__ != "kres.export":
     raise ImportError(f"this package is imported as kres.export, not as {__name__}")
 
-from kres.export.artifacts import RejectedError, export_all, saved_model, tflite
+from kres.export.artifacts import RejectedError, export_all, makeable, onnx, saved_model, tflite
 from kres.export.benchmarking import Timing, benchmark
 from kres.export.comparison import Reference, Report
+from kres.export.extras import MissingExtraError
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
 from kres.export.session import ArtifactError
@@ -16,6 +17,7 @@ __all__ = [
     "ArtifactError",
     "Format",
     "Images",
+    "MissingExtraError",
     "Reference",
     "RejectedError",
     "Report",
@@ -23,6 +25,8 @@ __all__ = [
     "Tolerance",
     "benchmark",
     "export_all",
+    "makeable",
+    "onnx",
     "reference",
     "saved_model",
     "tflite",

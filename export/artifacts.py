@@ -14,7 +14,8 @@ import numpy as np
 
 from kres.export import conversion
 from kres.export.comparison import Reference, Report
-from kres.export.formats import FORMATS, IO, Options
+from kres.export.extras import absent, require
+from kres.export.formats import FORMATS, Options
 from kres.export.images import Images, collect
 from kres.export.verification import check_or_report, reference, require_judgeable
 from kres.writing import move
@@ -32,13 +33,37 @@ class RejectedError(RuntimeError):
 
 
 def saved_model(
-    model: keras.Model, path: str | Path, *, images: Images | None = None, labels: np.ndarray | None = None
+    model: keras.Model,
+    path: str | Path,
+    *,
+    batch: int | None = None,
+    images: Images | None = None,
+    labels: np.ndarray | None = None,
+    image_size: int | None = None,
 ) -> Report:
-    """Write a SavedModel directory with the serving signature `serving_default`, any batch, and verify it.
+    """Write a SavedModel directory and verify it: any batch, or the fixed one that is given.
 
-    `images` and errors as in `tflite`; an existing SavedModel at `path` is replaced, any other directory refused.
+    Its signature `serving_default` takes images as the model does. Where the model knows its preprocessing,
+    `serving_bytes` takes the bytes (n,) of JPEG, PNG, BMP or GIF files instead. `images`, `image_size` and errors as in
+    `tflite`; an existing SavedModel at `path` is replaced, any other directory refused.
     """
-    return write_one("saved_model", model, path, options=Options(), images=images, labels=labels)
+    options = Options(batch=check_batch(batch, "saved_model"))
+    return write_one("saved_model", model, path, options=options, images=images, labels=labels, image_size=image_size)
+
+
+def onnx(
+    model: keras.Model,
+    path: str | Path,
+    *,
+    images: Images | None = None,
+    labels: np.ndarray | None = None,
+    image_size: int | None = None,
+) -> Report:
+    """Write a float32 ONNX file of any batch and verify it in ONNX Runtime; takes the extra `kres[onnx]`.
+
+    `images`, `image_size` and errors as in `tflite`.
+    """
+    return write_one("onnx", model, path, options=Options(), images=images, labels=labels, image_size=image_size)
 
 
 def tflite(
@@ -50,22 +75,28 @@ def tflite(
     io: str = "float32",
     images: Images | None = None,
     labels: np.ndarray | None = None,
+    image_size: int | None = None,
 ) -> Report:
-    """Write a TFLite file of batch 1 and verify it: `quantization` is None, "float16", "dynamic" or "int8".
+    """Write a TFLite file of batch 1 and verify it.
 
-    int8 takes its ranges from the first 256 `calibration` images, and "float32", "int8" or "uint8" as `io`, the type of
-    input and output. Before the file gets its name it is run on `images` (normalised, with labels or without) against
-    the Keras model; where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError
-    when the format's tolerance is broken, and ValueError for arguments, images or layers that cannot be exported.
+    `quantization` is None, "float16", "dynamic", "int8", "int16x8", or "weight_int8" and "weight_int4", which take the
+    extra `kres[quantizer]`. int8 and int16x8 take their ranges from the first 256 `calibration` images, and as `io`,
+    the type of input and output, also "int8" and "uint8", and "int16". A model of any image size takes `image_size`.
+    Before the file gets its name it is run on `images` (normalised, with labels or without) against the Keras model;
+    where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError when the format's
+    tolerance is broken, MissingExtraError when an extra is not installed, and ValueError for arguments, images or
+    layers that cannot be exported.
     """
     name = "float32" if quantization is None else quantization
-    tflite_formats = [key for key in FORMATS if key != "saved_model"]
+    tflite_formats = [key for key in FORMATS if key not in ("saved_model", "onnx")]
     if name not in tflite_formats:
         raise ValueError(f"quantization must be None or one of {tflite_formats}.{closest(name)} Received: {name!r}")
     if calibration is not None and not FORMATS[name].calibrated:
-        raise ValueError(f"calibration images are for int8 alone. Received: them and quantization={quantization!r}")
+        takers = " and ".join(key for key, row in FORMATS.items() if row.calibrated)
+        raise ValueError(f"calibration images are for {takers} alone. Received: them and quantization={quantization!r}")
     if FORMATS[name].calibrated and calibration is None:
-        raise ValueError("int8 takes its ranges from images: pass calibration=images. Received: calibration=None")
+        raise ValueError(f"{name} takes its ranges from images: pass calibration=images. Received: calibration=None")
+    model = conversion.sized(model, image_size)
     options = Options(calibration=_calibration(model, calibration), io=check_io(io, name))
     if images is None:
         images = options.calibration
@@ -87,9 +118,30 @@ def closest(name: str) -> str:
 
 def check_io(io: str, name: str) -> str:
     """Give the type of input and output back, or raise ValueError where the format does not have it."""
-    if io not in IO or (io != "float32" and not FORMATS[name].calibrated):
-        raise ValueError(f"io must be one of {IO}, and float32 for all formats but int8. Received: {io!r} for {name}")
+    if io not in FORMATS[name].io:
+        raise ValueError(f"io must be one of {FORMATS[name].io} for {name}. Received: {io!r}")
     return io
+
+
+def check_batch(batch: int | None, name: str) -> int | None:
+    """Give a fixed batch back, or raise ValueError where it is none, or the format has a batch of its own."""
+    if batch is not None and (name != "saved_model" or batch < 1):
+        raise ValueError(f"batch must be at least 1, and is for saved_model alone. Received: {batch} for {name}")
+    return batch
+
+
+def options_for(names: Sequence[str], *, io: str, batch: int | None) -> dict[str, Options]:
+    """Give each format's options; raises ValueError for a type or a batch that none of them takes."""
+    takers = {name for name in names if io in FORMATS[name].io}
+    if not takers:
+        allowed = sorted({each for name in names for each in FORMATS[name].io})
+        raise ValueError(f"io must be one of {allowed} for these formats. Received: {io!r}")
+    if batch is not None:
+        check_batch(batch, "saved_model" if "saved_model" in names else names[0])
+    return {
+        name: Options(io=io if name in takers else "float32", batch=batch if name == "saved_model" else None)
+        for name in names
+    }
 
 
 def write_one(
@@ -100,13 +152,17 @@ def write_one(
     options: Options,
     images: Images | None,
     labels: np.ndarray | None,
+    image_size: int | None = None,
 ) -> Report:
     """Write and verify one artifact, or raise RejectedError."""
     check_path(path, name)
+    require(FORMATS[name].extra, what=name)
+    model = conversion.sized(model, image_size)
     conversion.check_model(model)
-    expected = reference(model, random_images(model) if images is None else images, labels)
+    twin = conversion.float32_twin(model)
+    expected = reference(twin, random_images(twin) if images is None else images, labels)
     require_judgeable(name, expected)
-    report = deliver(name, conversion.float32_twin(model), Path(path), options=options, expected=expected)
+    report = deliver(name, conversion.folded(twin), Path(path), options=options, expected=expected)
     if not report.passed:
         raise RejectedError(report)
     return report
@@ -121,31 +177,44 @@ def export_all(
     expected: Reference | None = None,
     calibration: Images | None = None,
     io: str = "float32",
+    batch: int | None = None,
+    image_size: int | None = None,
     started: Callable[[str], None] = lambda name: None,
+    finished: Callable[[Report], None] = lambda report: None,
 ) -> list[Report]:
     """Write several formats as `<directory>/<name><suffix>` and give their reports; a rejected one stops no other.
 
-    `expected` is what `reference` gave on verification images; `started` is called with each format's name.
+    `expected` is what `reference` gave on verification images. `io` and `batch` go to the formats that take them.
+    `started` is called with each format's name, `finished` with its report.
     """
     for key in formats:
         check_path(Path(directory) / f"{name}{FORMATS[check_format(key)].suffix}", key)
-        if FORMATS[key].calibrated:
-            check_io(io, key)
-            if calibration is None:
-                raise ValueError(f"{key} takes its ranges from calibration images. Received: calibration=None")
+        require(FORMATS[key].extra, what=key)
+        if FORMATS[key].calibrated and calibration is None:
+            raise ValueError(f"{key} takes its ranges from calibration images. Received: calibration=None")
+    options = options_for(formats, io=io, batch=batch)
+    model = conversion.sized(model, image_size)
     conversion.check_model(model)
     twin = conversion.float32_twin(model)
     expected = reference(twin, random_images(twin)) if expected is None else expected
     for key in formats:
         require_judgeable(key, expected)
-    images = _calibration(model, calibration)
+    images = _calibration(twin, calibration)
+    folded = conversion.folded(twin)
     reports = []
     for key in formats:
         started(key)
-        options = Options(calibration=images, io=io) if FORMATS[key].calibrated else Options()
+        chosen = dataclasses.replace(options[key], calibration=images if FORMATS[key].calibrated else None)
         path = Path(directory) / f"{name}{FORMATS[key].suffix}"
-        reports.append(deliver(key, twin, path, options=options, expected=expected))
+        reports.append(deliver(key, folded, path, options=chosen, expected=expected))
+        finished(reports[-1])
     return reports
+
+
+def makeable() -> tuple[list[str], dict[str, str]]:
+    """Give the formats that can be made here, and of the others why not."""
+    reasons = {name: absent(row.extra) for name, row in FORMATS.items()}
+    return [name for name, why in reasons.items() if not why], {name: why for name, why in reasons.items() if why}
 
 
 def random_images(model: keras.Model) -> np.ndarray:
@@ -169,7 +238,7 @@ def check_path(path: str | Path, name: str) -> None:
     if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(f"an artifact needs a directory that can be written. Received: {path.parent}")
     if name != "saved_model" and path.is_dir():
-        raise IsADirectoryError(f"a TFLite file cannot replace a directory. Received: {path}")
+        raise IsADirectoryError(f"a file cannot replace a directory. Received: {path}")
     if name == "saved_model" and path.exists() and not (path / "saved_model.pb").is_file():
         raise FileExistsError(f"a SavedModel replaces a SavedModel alone. Received: {path}")
 

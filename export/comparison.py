@@ -18,17 +18,22 @@ LEAST_LARGEST_LOGIT = 1e-2
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What the Keras model answers: images (n, h, w, c), labels (n,) or None, outputs (n, ...)."""
+    """What the Keras model answers: images (n, h, w, c), labels (n,) or None, outputs (n, ...).
+
+    A model of several outputs has the first by name there and the rest in `others`.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None
     outputs: np.ndarray
+    others: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """The outcome of a verification; differences are in units of the largest logit (of the largest output in int8).
 
+    Of several outputs it has the largest difference, the mean one and the least cosine, and no top-1.
     `agreement` is the share of images with the same top-1, `lost` the number of images that top-1 loses: counted where
     there are labels, else expected by the Keras model's own probabilities. What could not be measured is None.
     """
@@ -49,15 +54,27 @@ class Report:
     top1_keras: float | None = None
 
 
-def judge(reference: Reference, outputs: np.ndarray, tolerance: Tolerance, *, path: str | Path, name: str) -> Report:
-    """Compare outputs (n, ...) with the reference's and say what tolerance is broken, if one is."""
+def judge(
+    reference: Reference,
+    outputs: np.ndarray,
+    tolerance: Tolerance,
+    *,
+    path: str | Path,
+    name: str,
+    others: tuple[np.ndarray, ...] = (),
+) -> Report:
+    """Compare outputs (n, ...), and the others of several, with the reference's and say what tolerance is broken."""
     report = Report(
         path=str(path), format=name, n=len(outputs), passed=False, reason="", tolerance=tolerance, size_bytes=size(path)
     )
-    broken = int((~np.isfinite(outputs)).reshape(len(outputs), -1).any(1).sum())
+    finite = [np.isfinite(each).reshape(len(each), -1).all(1) for each in (outputs, *others)]
+    broken = int((~np.logical_and.reduce(finite)).sum())
     if broken:
         return replace(report, reason=f"the artifact answers NaN or infinity on {broken} of {len(outputs)} images")
-    measured = measure(reference, outputs, logits=tolerance.logits)
+    if others:
+        measured = _all_measured(reference, (outputs, *others))
+    else:
+        measured = measure(reference, outputs, logits=tolerance.logits)
     reason = "; ".join(violations(measured, tolerance, len(outputs), labels=reference.labels is not None))
     return replace(report, passed=not reason, reason=reason, **measured)
 
@@ -73,16 +90,31 @@ def measure(reference: Reference, outputs: np.ndarray, *, logits: bool) -> dict[
     least = float(np.finfo(np.float32).tiny)
     if logits and probabilities:
         ours, theirs, least = _centred_log(ours), _centred_log(theirs), LEAST_LARGEST_LOGIT
-    largest = max(float(np.abs(ours).max()), least)
-    difference = np.abs(theirs - ours) / largest
-    result = {
+    result = _difference(ours, theirs, least=least)
+    if reference.outputs.ndim == 2:
+        result |= _top1(reference, outputs, probabilities)
+    return result
+
+
+def _difference(ours: np.ndarray, theirs: np.ndarray, *, least: float) -> dict[str, Any]:
+    difference = np.abs(theirs - ours) / max(float(np.abs(ours).max()), least)
+    return {
         "max_difference": float(difference.max()),
         "mean_difference": float(difference.mean()),
         "cosine": _cosine(ours, theirs),
     }
-    if reference.outputs.ndim == 2:
-        result |= _top1(reference, outputs, probabilities)
-    return result
+
+
+def _all_measured(reference: Reference, outputs: tuple[np.ndarray, ...]) -> dict[str, Any]:
+    """Compare each of several outputs as it is, in units of its own largest value."""
+    least = float(np.finfo(np.float32).tiny)
+    pairs = zip((reference.outputs, *reference.others), outputs, strict=True)
+    found = [_difference(ours.astype(np.float64), theirs.astype(np.float64), least=least) for ours, theirs in pairs]
+    return {
+        "max_difference": max(each["max_difference"] for each in found),
+        "mean_difference": float(np.mean([each["mean_difference"] for each in found])),
+        "cosine": min(each["cosine"] for each in found),
+    }
 
 
 def _top1(reference: Reference, outputs: np.ndarray, probabilities: bool) -> dict[str, Any]:
@@ -109,6 +141,7 @@ def violations(measured: dict[str, Any], tolerance: Tolerance, n: int, *, labels
     """
     found = []
     difference, cosine, lost = measured["max_difference"], measured["cosine"], measured.get("lost")
+    least = tolerance.cosine if lost is not None else max(tolerance.cosine, tolerance.features)
     if tolerance.relative is not None and difference > tolerance.relative:
         found.append(f"logits differ by {difference:.2g} of the largest, allowed is {tolerance.relative:.2g}")
     if tolerance.drop is not None and lost is not None and lost > (allowed := max(1.0, tolerance.drop * n)):
@@ -118,8 +151,8 @@ def violations(measured: dict[str, Any], tolerance: Tolerance, n: int, *, labels
         chance = (n * (1 - agreement)) ** 0.5
         words = f"top-1 {how} {lost:.3g} of {n} images, allowed is {allowed:.3g}"
         found.append(f"{words} (chance moves it by about {chance:.1f}: the more images, the clearer)")
-    if cosine < tolerance.cosine:
-        found.append(f"the outputs' mean cosine is {cosine:.3f}, at least {tolerance.cosine} is allowed")
+    if cosine < least:
+        found.append(f"the outputs' mean cosine is {cosine:.3f}, at least {least} is allowed")
     return found
 
 

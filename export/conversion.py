@@ -1,5 +1,7 @@
 """From a Keras model to TensorFlow's TFLite converter: one float32 graph of fixed shape, errors that name a layer."""
 
+import dataclasses
+import logging
 import warnings
 from typing import Any
 
@@ -7,49 +9,121 @@ import keras
 import numpy as np
 
 import kres
+from kres.scopes import recursion_for
 
 FLOAT32 = "float32"
+logger = logging.getLogger("kres")
 
 
 def check_model(model: keras.Model) -> None:
-    """Raise ValueError unless `model` has one image input of a fixed size and one output, on the TensorFlow backend."""
+    """Raise ValueError unless `model` has one image input of a fixed size, on the TensorFlow backend."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"export needs Keras's TensorFlow backend. Received: {keras.backend.backend()}")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        counts = f"{len(model.inputs)} inputs and {len(model.outputs)} outputs"
-        raise ValueError(f"export takes a model of one input and one output. Received: {counts}")
+    if not model.inputs:
+        raise ValueError(f"export needs a model that is built: call it on images once. Received: {model.name!r}")
+    if len(model.inputs) != 1:
+        raise ValueError(f"export takes a model of one input. Received: {len(model.inputs)} inputs")
     if None in model.inputs[0].shape[1:]:
-        received = tuple(model.inputs[0].shape)
-        raise ValueError(f"export needs a fixed image size: build with input_shape=(h, w, c). Received: {received}")
+        raise ValueError(
+            "export needs a fixed image size: give image_size (on the command line --image-size), or build with "
+            f"input_shape=(h, w, c). Received: {tuple(model.inputs[0].shape)}"
+        )
     for variable in model.variables:
         if not np.isfinite(variable.value.numpy().astype(np.float32)).all():
             raise ValueError(f"export needs finite weights. Received: NaN or infinity in {variable.path}")
 
 
+def sized(model: keras.Model, image_size: int | None) -> keras.Model:
+    """Give the model itself where its image size is known, else one of the same weights for (n, s, s, c) images.
+
+    Raises ValueError where `image_size` is given and the model has another.
+    """
+    if image_size is None or len(model.inputs) != 1:
+        return model
+    *sides, channels = model.inputs[0].shape[1:]
+    if not {None, image_size} >= set(sides):
+        received = f"image_size={image_size} for {tuple(model.inputs[0].shape)}"
+        raise ValueError(f"the image size of a model that has one cannot be changed. Received: {received}")
+    if None not in sides:
+        return model
+    shape = (image_size, image_size, channels)
+    if isinstance(model, kres.ResNet):
+        preprocess = dataclasses.replace(model.preprocess, size=image_size).to_dict()
+        twin = type(model).from_config({**model.get_config(), "input_shape": shape, "preprocess": preprocess})
+    else:
+        image = keras.Input(shape, dtype=model.inputs[0].dtype)
+        with recursion_for(len(model.layers)):
+            twin = keras.models.clone_model(_graph(model), input_tensors=image)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
 def float32_twin(model: keras.Model) -> keras.Model:
     """Give the model itself where it computes in float32, else a float32 model with the same weights."""
-    if all(layer.compute_dtype == FLOAT32 for layer in model.layers):
+    if _is_float32(model):
         return model
     if isinstance(model, kres.ResNet):
         policy = keras.dtype_policies.serialize(keras.DTypePolicy(FLOAT32))
         twin = type(model).from_config({**model.get_config(), "dtype": policy})
     else:
-        twin = keras.models.clone_model(
-            model, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": FLOAT32})
-        )
+        with recursion_for(len(model.layers)):
+            twin = keras.models.clone_model(_graph(model), clone_function=_in_float32)
     twin.set_weights(model.get_weights())
     return twin
 
 
+def _is_float32(model: keras.Model) -> bool:
+    return all(
+        _is_float32(layer) if isinstance(layer, keras.Model) else layer.compute_dtype == FLOAT32
+        for layer in model.layers
+    )
+
+
+def _in_float32(layer: Any) -> Any:
+    if isinstance(layer, keras.Model):
+        return float32_twin(layer)
+    # A bare operation such as `+` computes in its inputs' dtype.
+    policy = {"dtype": FLOAT32} if isinstance(layer, keras.layers.Layer) else {}
+    return type(layer).from_config({**layer.get_config(), **policy})
+
+
+def _graph(model: keras.Model) -> keras.Model:
+    """Give a model as Keras clones it: a class of somebody's own may be made from other things than layers."""
+    if isinstance(model, keras.Sequential) or not hasattr(model, "operations"):
+        return model
+    return keras.Model(model.input, model.output, name=model.name)
+
+
+def folded(model: keras.Model) -> keras.Model:
+    """Give a model without the batch norms that fold (`kres.fuse`), or the model itself where none does.
+
+    What cannot be folded here is left to the converters, so that a model which `kres.fuse` cannot copy exports too.
+    """
+    try:
+        return kres.fuse(model)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        logger.info("%s is exported as it is: %s", model.name, error)
+        return model
+
+
+def named_outputs(outputs: Any) -> dict[str, Any]:
+    """Give a model's outputs by name, in the order that every format has them; the only one is called `output`."""
+    found = {
+        "_".join(["output", *(f"{key:02d}" if isinstance(key, int) else str(key) for key in path)]): tensor
+        for path, tensor in keras.tree.flatten_with_path(outputs)
+    }
+    return {"output": next(iter(found.values()))} if len(found) == 1 else dict(sorted(found.items()))
+
+
 def serving_function(model: keras.Model, *, batch: int | None) -> Any:
-    """Give a traced function from (batch, h, w, c) float32 images to the model's output in inference mode."""
+    """Give a traced function from (batch, h, w, c) float32 images to the model's named outputs in inference mode."""
     import tensorflow as tf
 
     shape = (batch, *model.inputs[0].shape[1:])
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")], autograph=False)
     def serve(image: Any) -> dict[str, Any]:
-        return {"output": model(image, training=False)}
+        return named_outputs(model(image, training=False))
 
     return serve
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kres.export import conversion
+from kres.export import conversion, onnx_export, serving, weight_only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,43 +16,44 @@ class Tolerance:
 
     `relative`: largest difference of two logits over the largest logit. `drop`: loss of top-1, as a share of the
     images. `cosine`: least mean cosine of the two outputs: an artifact of another network stands near 0, whatever its
-    accuracy. `logits`: compare logits; an output of 256 steps has too few digits to take a logarithm of, and is
-    compared as it is.
+    accuracy. `features`: the same where outputs are no classes, and top-1 cannot be lost. `logits`: compare logits; an
+    output of 256 steps has too few digits to take a logarithm of, and is compared as it is.
     """
 
     relative: float | None = None
     drop: float | None = None
     cosine: float = 0.9
+    features: float = 0.9
     logits: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a caller may choose, both for int8 alone: calibration images (n, h, w, c), the type of input and output."""
+    """What a caller may choose: calibration images (n, h, w, c), the type of input and output, a SavedModel's batch."""
 
     calibration: np.ndarray | None = None
     io: str = "float32"
+    batch: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One row: a function that writes a float32 Keras model to a path, the name's ending, and the tolerance."""
+    """One row: a function that writes a float32 Keras model to a path, the name's ending, and the tolerance.
+
+    `io` are the types that input and output may have, `extra` the optional dependency of kres that the format takes.
+    """
 
     write: Callable[[keras.Model, Path, Options], None]
     suffix: str
     tolerance: Tolerance
     calibrated: bool = False
+    io: tuple[str, ...] = ("float32",)
+    extra: str | None = None
 
 
 def saved_model(model: keras.Model, path: Path, options: Options) -> None:
-    """Write a SavedModel whose serving signature takes (n, h, w, c) with any n."""
-    import tensorflow as tf
-
-    module = tf.Module()
-    # A plain list keeps the variables; tracking the Keras model itself recurses once a layer.
-    module.weights = [variable.value for variable in model.variables]
-    module.serve = conversion.serving_function(model, batch=None)
-    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
+    """Write a SavedModel whose signatures take images, and encoded image files where it knows their preprocessing."""
+    serving.write(model, path, batch=options.batch)
 
 
 def float32(model: keras.Model, path: Path, options: Options) -> None:
@@ -81,17 +82,41 @@ def dynamic(model: keras.Model, path: Path, options: Options) -> None:
 
 def int8(model: keras.Model, path: Path, options: Options) -> None:
     """Write weights and activations in int8, their ranges taken from the calibration images."""
+    _calibrated(model, path, options, operators="TFLITE_BUILTINS_INT8")
+
+
+def int16x8(model: keras.Model, path: Path, options: Options) -> None:
+    """Write weights in int8 and activations in int16, their ranges taken from the calibration images."""
+    _calibrated(model, path, options, operators="EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8")
+
+
+def _calibrated(model: keras.Model, path: Path, options: Options, *, operators: str) -> None:
     import tensorflow as tf
 
     calibration = options.calibration
     if calibration is None:
-        raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
+        raise ValueError("this format takes its ranges from calibration images. Received: calibration=None")
     converter = conversion.converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet[operators]]
     converter.representative_dataset = lambda: ([image[None]] for image in calibration)
     converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
     path.write_bytes(conversion.convert(converter))
+
+
+def weight_int8(model: keras.Model, path: Path, options: Options) -> None:
+    """Write weights in int8, which the interpreter turns back to float32 as it opens the file: small, not fast."""
+    weight_only.write(model, path, bits=8)
+
+
+def weight_int4(model: keras.Model, path: Path, options: Options) -> None:
+    """Write weights in int4, which the interpreter turns back to float32 as it opens the file: smaller still."""
+    weight_only.write(model, path, bits=4)
+
+
+def onnx(model: keras.Model, path: Path, options: Options) -> None:
+    """Write a float32 ONNX file of any batch with Keras's own exporter."""
+    onnx_export.write(model, path)
 
 
 FORMATS: dict[str, Format] = {
@@ -99,7 +124,31 @@ FORMATS: dict[str, Format] = {
     "saved_model": Format(write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4)),
     "float32": Format(write=float32, suffix=".float32.tflite", tolerance=Tolerance(relative=1e-4)),
     "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2)),
-    "dynamic": Format(write=dynamic, suffix=".dynamic.tflite", tolerance=Tolerance(drop=3e-3)),
-    "int8": Format(write=int8, suffix=".int8.tflite", tolerance=Tolerance(drop=3e-3, logits=False), calibrated=True),
+    "dynamic": Format(write=dynamic, suffix=".dynamic.tflite", tolerance=Tolerance(drop=3e-3, features=0.99)),
+    "int8": Format(
+        write=int8,
+        suffix=".int8.tflite",
+        tolerance=Tolerance(drop=3e-3, features=0.99, logits=False),
+        calibrated=True,
+        io=("float32", "int8", "uint8"),
+    ),
+    # 65,536 steps of an activation are as good as float: what differs is the weights, as in weight_int8.
+    "int16x8": Format(
+        write=int16x8,
+        suffix=".int16x8.tflite",
+        tolerance=Tolerance(relative=0.1, drop=3e-3, features=0.995, logits=False),
+        calibrated=True,
+        io=("float32", "int16"),
+    ),
+    "weight_int8": Format(
+        write=weight_int8,
+        suffix=".weight_int8.tflite",
+        tolerance=Tolerance(relative=0.1, drop=3e-3, features=0.995),
+        extra="quantizer",
+    ),
+    # A weight of 15 values: what a network loses by it is its own, and a narrow one may lose more than this.
+    "weight_int4": Format(
+        write=weight_int4, suffix=".weight_int4.tflite", tolerance=Tolerance(drop=2e-2), extra="quantizer"
+    ),
+    "onnx": Format(write=onnx, suffix=".onnx", tolerance=Tolerance(relative=1e-4), extra="onnx"),
 }
-IO = ("float32", "int8", "uint8")

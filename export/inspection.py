@@ -1,4 +1,4 @@
-"""What a TFLite file says about itself: its format and its operators, read from the flatbuffer without running it."""
+"""What a TFLite or ONNX file says about itself: its format and operators, read from its bytes without running it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kres.export.extras import require
+from kres.export.runner import is_onnx
 from kres.export.session import ArtifactError
 
 UNKNOWN = "unknown"
@@ -33,18 +35,23 @@ def artifact_format(path: str | Path) -> str:
 
 
 def inspect(path: str | Path) -> Inspection:
-    """Read format and operators of a TFLite file; raises ArtifactError when it is damaged or is no TFLite file."""
-    from ai_edge_litert import schema_py_generated as schema
+    """Read format and operators of a TFLite or ONNX file; raises ArtifactError when it is damaged or is neither.
 
+    Raises MissingExtraError for an ONNX file where the packages that read it are not installed.
+    """
     content = Path(path).read_bytes()
+    if is_onnx(content):
+        return _inspect_onnx(content, path)
     if content[4:8] != b"TFL3":
         raise ArtifactError(f"a TFLite file carries the mark TFL3, and this one does not. Received: {path}")
+    from ai_edge_litert import schema_py_generated as schema
+
     try:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         graph = model.subgraphs[0]
         codes = [_operator(code) for code in model.operatorCodes]
         result = Inspection(
-            format=_format(model, graph),
+            format=_format(model, graph, codes),
             operators=Counter(codes[node.opcodeIndex] for node in graph.operators),
             versions={name: code.version for name, code in zip(codes, model.operatorCodes, strict=True)},
         )
@@ -52,8 +59,25 @@ def inspect(path: str | Path) -> Inspection:
     except Exception as error:
         raise ArtifactError(f"a damaged TFLite file: {error}. Received: {path}") from error
     if result.format == UNKNOWN:
-        raise ArtifactError(f"a TFLite file with int16 activations is of no format that kres knows. Received: {path}")
+        raise ArtifactError(f"int16 activations without int8 weights are no format that kres knows. Received: {path}")
     return result
+
+
+def _inspect_onnx(content: bytes, path: str | Path) -> Inspection:
+    require("onnx", what="an ONNX file")
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(content)
+        onnx.checker.check_model(model)
+    # Damaged bytes may be no protocol buffer, or one of another message.
+    except Exception as error:
+        raise ArtifactError(f"a damaged ONNX file: {str(error).strip()}. Received: {path}") from error
+    return Inspection(
+        format="onnx",
+        operators=Counter(node.op_type for node in model.graph.node),
+        versions={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
+    )
 
 
 def size(path: str | Path) -> int:
@@ -76,18 +100,37 @@ def _operator(code: Any) -> str:
     return code.customCode.decode() if code.customCode else _names()[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _format(model: Any, graph: Any) -> str:
+def _format(model: Any, graph: Any, codes: list[str]) -> str:
     from ai_edge_litert.schema_py_generated import TensorType
 
     constants: set[int] = set()
     activations: set[int] = set()
     for tensor in graph.tensors:
-        data = model.buffers[tensor.buffer].data
-        (activations if data is None or len(data) == 0 else constants).add(tensor.type)
+        (constants if _is_constant(model.buffers[tensor.buffer]) else activations).add(tensor.type)
     if TensorType.INT16 in activations:
-        return UNKNOWN
+        return "int16x8" if TensorType.INT8 in constants else UNKNOWN
     if TensorType.INT8 in activations:
         return "int8"
+    if TensorType.INT4 in constants:
+        return "weight_int4"
     if TensorType.INT8 in constants:
-        return "dynamic"
+        return "weight_int8" if _all_dequantized(model, graph, codes) else "dynamic"
     return "float16" if TensorType.FLOAT16 in constants else "float32"
+
+
+def _is_constant(buffer: Any) -> bool:
+    # A writer may lay the bytes behind the flatbuffer, and note here where: an offset of 1 and less is none.
+    return (buffer.data is not None and len(buffer.data) > 0) or buffer.offset > 1
+
+
+def _all_dequantized(model: Any, graph: Any, codes: list[str]) -> bool:
+    """Say whether no operator but DEQUANTIZE reads a constant in int8: then arithmetic is in floats."""
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    readers = {
+        codes[node.opcodeIndex]
+        for node in graph.operators
+        for index in node.inputs
+        if graph.tensors[index].type == TensorType.INT8 and _is_constant(model.buffers[graph.tensors[index].buffer])
+    }
+    return readers == {"DEQUANTIZE"}

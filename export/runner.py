@@ -1,7 +1,8 @@
 """Runs one artifact in a process of its own: a damaged file can crash an interpreter, which must not hurt the caller.
 
 The file needs NumPy and an interpreter alone, so that any Python that has a TFLite runtime can run it by its path.
-Protocol: one JSON line about input and output, then one by one float32 images on stdin, float32 answers on stdout.
+Protocol: one JSON line about input and outputs, then one by one float32 images on stdin, and on stdout the float32
+outputs of each, one after another.
 """
 
 import argparse
@@ -16,28 +17,60 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-Answer = Callable[[np.ndarray], np.ndarray]
+Answer = Callable[[np.ndarray], list[np.ndarray]]
 WARM_UP = 5
 
 
 def open_tflite(path: str, threads: int, runtime: str) -> tuple[Answer, dict[str, Any]]:
-    """Give a function from one normalised float32 image (1, h, w, c) to the float32 output, and the file's description.
+    """Give a function from one normalised float32 image (1, h, w, c) to float32 outputs, and the file's description.
 
     Quantized inputs and outputs go through the file's own scale and zero point, as an application does it.
     """
     interpreter = importlib.import_module(f"{runtime}.interpreter").Interpreter(model_path=path, num_threads=threads)
     interpreter.allocate_tensors()
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise ValueError(f"one input and one output are supported. Received: {len(inputs)} and {len(outputs)}")
-    source, target = inputs[0], outputs[0]
+    inputs, targets = interpreter.get_input_details(), interpreter.get_output_details()
+    check_one_input(len(inputs))
+    source = inputs[0]
 
-    def answer(image: np.ndarray) -> np.ndarray:
+    def answer(image: np.ndarray) -> list[np.ndarray]:
         interpreter.set_tensor(source["index"], quantize(image, source))
         interpreter.invoke()
-        return dequantize(interpreter.get_tensor(target["index"]), target)
+        return [dequantize(interpreter.get_tensor(target["index"]), target) for target in targets]
 
-    return answer, {"input": describe(source), "output": describe(target)}
+    return answer, {"input": describe(source), "outputs": [describe(target) for target in targets]}
+
+
+def check_one_input(count: int) -> None:
+    """Raise ValueError for an artifact that takes more than images."""
+    if count != 1:
+        raise ValueError(f"one input is supported. Received: {count}")
+
+
+def is_onnx(content: bytes) -> bool:
+    """Say whether a file's first bytes are an ONNX model's: its IR version, then another field of the message."""
+    # Protocol buffer tags: 0x08 is field 1 as a number; 0x12 to 0x42 are the fields 2 to 8, as text, number or message.
+    return len(content) > 3 and content[0] == 0x08 and content[1] < 64 and content[2] in range(0x12, 0x43)
+
+
+def open_onnx(path: str, threads: int) -> tuple[Answer, dict[str, Any]]:
+    """Give a function from float32 images (n, h, w, c) to float32 outputs by ONNX Runtime, and the description."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    check_one_input(len(session.get_inputs()))
+    source = session.get_inputs()[0]
+
+    def answer(images: np.ndarray) -> list[np.ndarray]:
+        return [output.astype(np.float32) for output in session.run(None, {source.name: images})]
+
+    # A dimension of any size has a name, or none, in the place of its number.
+    def plain(value: Any) -> dict[str, Any]:
+        shape = [size if isinstance(size, int) else -1 for size in value.shape]
+        return {"name": value.name, "shape": shape, "dtype": value.type}
+
+    return answer, {"input": plain(source), "outputs": [plain(value) for value in session.get_outputs()]}
 
 
 def describe(tensor: dict[str, Any]) -> dict[str, Any]:
@@ -77,18 +110,22 @@ def open_saved_model(path: str) -> tuple[Answer, dict[str, Any]]:
     loaded = tf.saved_model.load(path)
     serving = loaded.signatures["serving_default"]
     inputs, outputs = serving.structured_input_signature[1], serving.structured_outputs
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise ValueError(f"one input and one output are supported. Received: {len(inputs)} and {len(outputs)}")
-    (source, spec), (target, result) = next(iter(inputs.items())), next(iter(outputs.items()))
+    check_one_input(len(inputs))
+    ((source, spec),) = inputs.items()
 
-    def answer(images: np.ndarray) -> np.ndarray:
-        return serving(**{source: tf.constant(images, spec.dtype)})[target].numpy()
+    def answer(images: np.ndarray) -> list[np.ndarray]:
+        found = serving(**{source: tf.constant(images, spec.dtype)})
+        return [found[name].numpy() for name in sorted(outputs)]
 
     # A loaded function dies with the object that it came from.
     answer.loaded = loaded  # type: ignore[attr-defined]
+
+    def plain(name: str, tensor: Any) -> dict[str, Any]:
+        return {"name": name, "shape": [size or -1 for size in tensor.shape], "dtype": tensor.dtype.name}
+
     description = {
-        "input": {"name": source, "shape": [size or -1 for size in spec.shape], "dtype": spec.dtype.name},
-        "output": {"name": target, "shape": [size or -1 for size in result.shape], "dtype": result.dtype.name},
+        "input": plain(source, spec),
+        "outputs": [plain(name, tensor) for name, tensor in sorted(outputs.items())],
     }
     return answer, description
 
@@ -97,7 +134,8 @@ def answer_all(answer: Answer, shape: list[int], source: BinaryIO, sink: BinaryI
     """Answer float32 images of `shape` from `source` until it ends."""
     size = int(np.prod(shape)) * 4
     while len(block := source.read(size)) == size:
-        sink.write(np.ascontiguousarray(answer(np.frombuffer(block, np.float32).reshape(shape))).tobytes())
+        for output in answer(np.frombuffer(block, np.float32).reshape(shape)):
+            sink.write(np.ascontiguousarray(output).tobytes())
         sink.flush()
 
 
@@ -129,7 +167,14 @@ def forget_peak() -> None:
 
 def open_artifact(arguments: argparse.Namespace) -> tuple[Answer, dict[str, Any], int | None]:
     """Open what the command line names; the last value is the memory in bytes that was in use before."""
-    if not os.path.isdir(arguments.artifact):
+    if os.path.isfile(arguments.artifact):
+        with open(arguments.artifact, "rb") as file:
+            head = file.read(4)
+        if is_onnx(head):
+            importlib.import_module("onnxruntime")
+            forget_peak()
+            before = memory("VmRSS")
+            return *open_onnx(arguments.artifact, arguments.threads), before
         importlib.import_module(f"{arguments.runtime}.interpreter")
         forget_peak()
         before = memory("VmRSS")
@@ -155,7 +200,8 @@ def main() -> None:
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     answer, description, before = open_artifact(arguments)
-    shape = [1, *description["input"]["shape"][1:]]
+    # Any batch is -1, and a fixed one stays what it is.
+    shape = [max(1, description["input"]["shape"][0]), *description["input"]["shape"][1:]]
     if arguments.measure:
         description["times_ms"] = measure(answer, shape, arguments.measure)
         peak = memory("VmHWM")

@@ -24,7 +24,7 @@ class ArtifactError(ValueError):
 
 
 class Session:
-    """One artifact in a process of its own: `input` and `output` describe it, `answer` runs it."""
+    """One artifact in a process of its own: `input` and `outputs` describe it, `answer` and `answers` run it."""
 
     def __init__(self, process: subprocess.Popen[bytes], path: Path, errors: IO[bytes]) -> None:
         self._process, self._path, self._errors = process, path, errors
@@ -32,19 +32,29 @@ class Session:
         with self._patience():
             description = json.loads(self._read(line=True))
         self.input: dict[str, Any] = description["input"]
-        self.output: dict[str, Any] = description["output"]
+        self.outputs: list[dict[str, Any]] = description["outputs"]
+
+    @property
+    def output(self) -> dict[str, Any]:
+        """The only output, or the first of several."""
+        return self.outputs[0]
 
     def answer(self, image: np.ndarray) -> np.ndarray:
-        """Give the float32 output for one normalised image (h, w, c); the batch axis of both is left out."""
+        """Give the only (or first) float32 output for one image (h, w, c); the batch axis of both is left out."""
+        return self.answers(image)[0]
+
+    def answers(self, image: np.ndarray) -> list[np.ndarray]:
+        """Give every float32 output for one normalised image (h, w, c), as `answer` does the first."""
         assert self._process.stdin is not None
-        shape = self.output["shape"][1:]
+        shapes = [output["shape"][1:] for output in self.outputs]
         with self._patience():
             try:
                 self._process.stdin.write(np.ascontiguousarray(image, np.float32).tobytes())
                 self._process.stdin.flush()
             except OSError as error:
                 raise self._failure() from error
-            return np.frombuffer(self._read(size=4 * int(np.prod(shape))), np.float32).reshape(shape)
+            blocks = [self._read(size=4 * int(np.prod(shape))) for shape in shapes]
+        return [np.frombuffer(block, np.float32).reshape(shape) for block, shape in zip(blocks, shapes, strict=True)]
 
     @contextmanager
     def _patience(self) -> Iterator[None]:

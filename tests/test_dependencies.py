@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports from the lines below its own, and from its own package; neighbours on one line
 # do not see each other. A new top-level module must be given its place here.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("specs", "kernels", "costs", "hardware", "resampling", "scopes", "tracing", "writing", "caching"),
+    ("specs", "kernels", "costs", "hardware", "imagefiles", "resampling", "scopes", "tracing", "writing", "caching"),
     ("preprocessing", "decoding", "zoo", "stages", "convolution", "initialization", "normalization"),
     ("layers", "arguments"),
     ("attention",),
@@ -111,7 +111,8 @@ def declared() -> set[str]:
     """Names of the distributions in pyproject.toml: what kres needs, and the extras that it uses."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    requirements = project["dependencies"] + extras["torch"] + extras["hub"] + extras["plots"]
+    used = ("torch", "hub", "plots", "quantizer", "onnx")
+    requirements = project["dependencies"] + [requirement for name in used for requirement in extras[name]]
     return {canonical(re.split(r"[\s\[<>=!~;]", requirement)[0]) for requirement in requirements}
 
 

@@ -81,7 +81,7 @@ def _read(path: Path, preprocess: Preprocess) -> Any:
     """An image file as the evaluation's pipeline reads it: (s, s, 3) uint8."""
     import tensorflow as tf
 
-    from kres.training.data.source import decode
+    from kres.imagefiles import decode
 
     content = path.read_bytes()
     try:

@@ -162,7 +162,7 @@ def test_arguments_that_cannot_be(model, images, tmp_path):
         export.tflite(model, path, quantization="float_16")
     with pytest.raises(ValueError, match="pass calibration=images"):
         export.tflite(model, path, quantization="int8")
-    with pytest.raises(ValueError, match="int8 alone"):
+    with pytest.raises(ValueError, match="int8 and int16x8 alone"):
         export.tflite(model, path, quantization="float16", calibration=images)
     with pytest.raises(ValueError, match="io must be one of"):
         export.tflite(model, path, io="uint8")

@@ -116,7 +116,7 @@ def test_a_file_of_a_format_that_kres_does_not_write(model, images, tflite, tmp_
     inner = content.subgraphs[0].operators[0].outputs[0]
     content.subgraphs[0].tensors[inner].type = TensorType.INT16
     flatbuffer_utils.write_model(content, str(tmp_path / "int16.tflite"))
-    with pytest.raises(ArtifactError, match="int16 activations is of no format that kres knows"):
+    with pytest.raises(ArtifactError, match="int16 activations without int8 weights are no format that kres knows"):
         export.verify(model, tmp_path / "int16.tflite", images)
 
 

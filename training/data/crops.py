@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from kres.imagefiles import EXACT_DCT, is_jpeg
 from kres.preprocessing import Preprocess
 from kres.training.augmentation import Numbers, Stream, boxes
-from kres.training.data.source import EXACT_DCT, Split, is_jpeg
+from kres.training.data.source import Split
 from kres.training.settings import Augmentation
 
 BoxOf = Callable[[tf.Tensor], tf.Tensor]

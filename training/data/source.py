@@ -1,4 +1,4 @@
-"""What a source of labelled images is, and what every source shares: splits of splits, and the decoding of files."""
+"""What a source of labelled images is, and what every source shares: splits of splits."""
 
 import hashlib
 import os
@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from kres.imagefiles import decode
+
 Read = Callable[[tf.Tensor], tf.Tensor]
 Fingerprint = Callable[[int], int | str]
 SPLITS = ("train", "test", "all")
 TEST_NAMES = ("test", "val", "validation", "valid", "testing", "eval", "dev")
 """What a source may call its test split, the first of these that it has."""
-
-JPEG_MAGIC = b"\xff\xd8\xff"
-EXACT_DCT = "INTEGER_ACCURATE"
-"""Gives PIL's pixels; TensorFlow's default is on average 0.7 grey levels darker, and no faster."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -207,18 +205,3 @@ def either(names: Sequence[str]) -> str:
 def image_digest(image: np.ndarray) -> str:
     """A hash of an image (h, w, c) uint8 and its shape: about 0.4 GB a second."""
     return hashlib.blake2b(f"{image.shape}".encode() + image.tobytes(), digest_size=16).hexdigest()
-
-
-def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """A JPEG, PNG, BMP or (first frame of a) GIF file's bytes () as an image (h, w, 3) uint8, with PIL's pixels."""
-    image = tf.cond(
-        is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method=EXACT_DCT),
-        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
-    )
-    return tf.ensure_shape(image, (None, None, 3))
-
-
-def is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
-    """Whether a file's bytes () begin as a JPEG's do: () bool."""
-    return tf.strings.substr(encoded, 0, len(JPEG_MAGIC)) == JPEG_MAGIC

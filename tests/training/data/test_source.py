@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from kres.imagefiles import decode
 from kres.training.data import load
-from kres.training.data.source import Source, Split, decode, hold_out, joined, stratified_split, subset
+from kres.training.data.source import Source, Split, hold_out, joined, stratified_split, subset
 
 
 def _split(labels, files=None):

@@ -1,0 +1,28 @@
+"""ONNX files by Keras's own exporter, which uses tf2onnx."""
+
+import warnings
+from pathlib import Path
+
+import keras
+
+from kres.export import conversion
+from kres.scopes import recursion_for
+
+
+def write(model: keras.Model, path: Path) -> None:
+    """Write an ONNX file that takes images (n, h, w, c) with any n, in float32.
+
+    Raises ValueError for an operation that ONNX, or tf2onnx, does not have.
+    """
+    # With a batch of 1, tf2onnx takes a map of one position for a bias, and writes a convolution of four inputs.
+    spec = keras.InputSpec(shape=(None, *model.inputs[0].shape[1:]), dtype=conversion.FLOAT32, name="image")
+    with warnings.catch_warnings():
+        # Keras gives NumPy back the names that tf2onnx still looks for there.
+        warnings.filterwarnings("ignore", message="In the future `np.object`", category=FutureWarning)
+        _named(model).export(str(path), format="onnx", verbose=False, input_signature=[spec])
+
+
+def _named(model: keras.Model) -> keras.Model:
+    """Give the model with outputs by name, which tf2onnx gives to the file's."""
+    with recursion_for(len(model.operations)):
+        return keras.Model(model.input, conversion.named_outputs(model.output), name=model.name)

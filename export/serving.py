@@ -1,0 +1,62 @@
+"""SavedModels with a signature for tensors, and one that does the preprocessing too, for the bytes of image files."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import kres
+from kres.export import conversion
+from kres.imagefiles import decode
+from kres.preprocessing import Preprocess
+
+TENSORS, BYTES = "serving_default", "serving_bytes"
+logger = logging.getLogger("kres")
+
+
+def write(model: keras.Model, path: Path, *, batch: int | None) -> None:
+    """Write a SavedModel: `serving_default` takes images (batch, h, w, c) as the model does, None for any batch.
+
+    `serving_bytes` takes the bytes (batch,) of JPEG, PNG, BMP or GIF files, and resizes, crops and normalises them as
+    the model's evaluation does. A model that does not know its preprocessing has the first alone.
+    """
+    import tensorflow as tf
+
+    module = tf.Module()
+    # A plain list keeps the variables; tracking the Keras model itself recurses once a layer.
+    module.weights = [variable.value for variable in model.variables]
+    module.serve = conversion.serving_function(model, batch=batch)
+    signatures = {TENSORS: module.serve}
+    preprocess = preprocess_of(model)
+    if preprocess is not None:
+        module.serve_bytes = bytes_function(model, preprocess, batch=batch)
+        signatures[BYTES] = module.serve_bytes
+    tf.saved_model.save(module, str(path), signatures=signatures)
+
+
+def preprocess_of(model: keras.Model) -> Preprocess | None:
+    """Give what makes a colour picture the model's input, where the model knows it and takes what it gives."""
+    if not isinstance(model, kres.ResNet):
+        return None
+    preprocess, shape = kres.preprocess(model), tuple(model.inputs[0].shape[1:])
+    if shape == (preprocess.size, preprocess.size, 3):
+        return preprocess
+    logger.warning("No %s: preprocessing gives %d pixels square, the input is %s", BYTES, preprocess.size, shape)
+    return None
+
+
+def bytes_function(model: keras.Model, preprocess: Preprocess, *, batch: int | None) -> Any:
+    """Give a traced function from the bytes (batch,) of image files to the model's named outputs."""
+    import tensorflow as tf
+
+    square = tf.TensorSpec((preprocess.size, preprocess.size, 3), tf.uint8)
+
+    @tf.function(input_signature=[tf.TensorSpec((batch,), tf.string, name="image_bytes")], autograph=False)
+    def serve_bytes(image_bytes: Any) -> dict[str, Any]:
+        images = tf.map_fn(
+            lambda encoded: preprocess.image_to_square(decode(encoded)), image_bytes, fn_output_signature=square
+        )
+        return conversion.named_outputs(model(preprocess(images), training=False))
+
+    return serve_bytes

@@ -1,0 +1,19 @@
+"""Weight-only quantization of a float32 TFLite file by ai-edge-quantizer."""
+
+from pathlib import Path
+
+import keras
+
+from kres.export import conversion
+
+
+def write(model: keras.Model, path: Path, *, bits: int) -> None:
+    """Write kernels in signed integers of 8 or 4 bits, a scale an output channel, and arithmetic in float32."""
+    from ai_edge_quantizer import recipe
+    from ai_edge_quantizer.quantizer import Quantizer
+
+    recipes = {8: recipe.weight_only_wi8_afp32, 4: recipe.weight_only_wi4_afp32}
+    content = conversion.convert(conversion.converter(model))
+    quantizer = Quantizer(bytearray(content), recipes[bits]())
+    result = quantizer.quantize(enable_progress_bar=False, enable_progress_report=False)
+    path.write_bytes(result.quantized_model)

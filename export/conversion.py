@@ -76,6 +76,7 @@ def _is_float32(model: keras.Model) -> bool:
     return all(
         _is_float32(layer) if isinstance(layer, keras.Model) else layer.compute_dtype == FLOAT32
         for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)  # computes nothing
     )
 
 
@@ -153,6 +154,9 @@ def convert(converter: Any) -> bytes:
             return converter.convert()
     except ConverterError as error:
         raise ValueError(_unsupported(error)) from error
+    except RuntimeError as error:
+        lines = dict.fromkeys(line for line in str(error).splitlines() if line.strip())
+        raise ValueError(f"TFLite conversion failed: {' '.join(lines)}") from error
 
 
 def _unsupported(error: Any) -> str:

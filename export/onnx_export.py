@@ -20,9 +20,19 @@ def write(model: keras.Model, path: Path) -> None:
         # Keras gives NumPy back the names that tf2onnx still looks for there.
         warnings.filterwarnings("ignore", message="In the future `np.object`", category=FutureWarning)
         _named(model).export(str(path), format="onnx", verbose=False, input_signature=[spec])
+    if foreign := _foreign(path):
+        raise ValueError(f"an ONNX file may hold ONNX's own operators alone. Received: {', '.join(foreign)}")
 
 
 def _named(model: keras.Model) -> keras.Model:
     """Give the model with outputs by name, which tf2onnx gives to the file's."""
     with recursion_for(len(model.operations)):
         return keras.Model(model.input, conversion.named_outputs(model.output), name=model.name)
+
+
+def _foreign(path: Path) -> list[str]:
+    """Give the operators that ONNX does not have, which tf2onnx writes as TensorFlow calls them, and their layers."""
+    import onnx
+
+    nodes = onnx.load(str(path)).graph.node
+    return sorted({f"{node.op_type} at {node.name}" for node in nodes if not onnx.defs.has(node.op_type, node.domain)})

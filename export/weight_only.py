@@ -1,5 +1,7 @@
 """Weight-only quantization of a float32 TFLite file by ai-edge-quantizer."""
 
+import contextlib
+import io
 from pathlib import Path
 
 import keras
@@ -15,5 +17,7 @@ def write(model: keras.Model, path: Path, *, bits: int) -> None:
     recipes = {8: recipe.weight_only_wi8_afp32, 4: recipe.weight_only_wi4_afp32}
     content = conversion.convert(conversion.converter(model))
     quantizer = Quantizer(bytearray(content), recipes[bits]())
-    result = quantizer.quantize(enable_progress_bar=False, enable_progress_report=False)
+    # One of its progress bars has no option.
+    with contextlib.redirect_stderr(io.StringIO()):
+        result = quantizer.quantize(enable_progress_bar=False, enable_progress_report=False)
     path.write_bytes(result.quantized_model)

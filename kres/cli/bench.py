@@ -16,7 +16,7 @@ from kres.hardware import cpu_flags
 
 
 def bench(
-    artifacts: Annotated[list[Path], typer.Argument(metavar="PATH...", help="SavedModel directories, .tflite files.")],
+    artifacts: Annotated[list[Path], typer.Argument(metavar="PATH...", help="SavedModels, .tflite, .onnx files.")],
     threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 2,
     runs: Annotated[int, typer.Option(min=1, help="Measured runs, after a warm-up.")] = 50,
     as_json: AsJson = False,

@@ -1,10 +1,12 @@
 """`kres export`: from a model to artifacts that have been run."""
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.status import Status
 
 from kres.cli.verify import (
     AcceptLicence,
@@ -15,28 +17,42 @@ from kres.cli.verify import (
     Images,
     ImageSize,
     OnCorrupt,
+    PreprocessPreset,
     Source,
     Weights,
     show,
 )
+
+if TYPE_CHECKING:
+    from kres.export import Report
 
 
 def export(
     source: Source,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", help="saved_model, float32, float16, dynamic or int8; several times for several."),
+        typer.Option(
+            "--format",
+            help="saved_model, float32, float16, dynamic, int8, int16x8, weight_int8, weight_int4 or onnx; several "
+            "times for several. The weight-only ones take the extra kres[quantizer], onnx takes kres[onnx].",
+        ),
     ] = None,
-    all_formats: Annotated[bool, typer.Option("--all", help="Every format.")] = False,
+    all_formats: Annotated[
+        bool, typer.Option("--all", help="Every format; one whose extra is not installed is skipped, and listed so.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option(help="Directory for the artifacts. Default: export/ in the workdir, or here.")
     ] = None,
     data: Data = None,
-    io: Annotated[str, typer.Option(help="Input and output of the int8 file: float32, int8 or uint8.")] = "float32",
+    io: Annotated[
+        str, typer.Option(help="Input and output: float32; of the int8 file also int8 or uint8, of int16x8 int16.")
+    ] = "float32",
+    batch: Annotated[int | None, typer.Option(min=1, help="Fixed batch of the SavedModel. Default: any.")] = None,
     weights: Weights = None,
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
+    preprocess: PreprocessPreset = None,
     checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
@@ -44,14 +60,16 @@ def export(
 ) -> None:
     """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not."""
     from kres.cli.models import proof, resolve
-    from kres.export import FORMATS, export_all
-    from kres.export.artifacts import check_format, check_io
+    from kres.export import FORMATS, export_all, makeable
+    from kres.export.artifacts import check_format, options_for
+    from kres.export.extras import require
 
-    names = list(FORMATS) if all_formats else [check_format(name) for name in formats or ()]
+    names, skipped = makeable() if all_formats else ([check_format(name) for name in formats or ()], {})
     if not names:
         raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: neither")
     for name in names:
-        check_io(io if FORMATS[name].calibrated else "float32", name)
+        require(FORMATS[name].extra, what=name)
+    options_for(names, io=io, batch=batch)  # before minutes go by
     progress = Console(stderr=True)
     with progress.status("running the Keras model") as status:
         named = resolve(
@@ -60,13 +78,17 @@ def export(
             accept_licence=accept_licence,
             classes=classes,
             image_size=image_size,
+            preprocess=preprocess,
             checkpoint=checkpoint,
         )
-        if data is None and named.data is None and any(FORMATS[name].calibrated for name in names):
-            raise ValueError("int8 takes its ranges from images: give --data, or leave int8 out. Received: no --data")
+        calibrated = [name for name in names if FORMATS[name].calibrated]
+        if data is None and named.data is None and calibrated:
+            words = " and ".join(calibrated)
+            raise ValueError(f"{words} take ranges from images: give --data, or leave them out. Received: no --data")
         directory = output or (named.directory or Path()) / "export"
         directory.mkdir(parents=True, exist_ok=True)
         found = proof(named, data, limit=images, on_corrupt=on_corrupt)
+        steps = Steps(progress, status, count=len(names))
         reports = export_all(
             named.model,
             directory,
@@ -75,8 +97,33 @@ def export(
             expected=found.reference,
             calibration=found.calibration,
             io=io,
-            started=lambda name: status.update(f"writing and running {name}"),
+            batch=batch,
+            started=steps.started,
+            finished=steps.finished,
         )
-    show(reports, description=found.description, as_json=as_json)
+    show(reports, description=found.description, as_json=as_json, skipped=skipped)
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
+
+
+class Steps:
+    """Tells on a terminal how far an export is: a line as each format ends, a spinner with its name before."""
+
+    def __init__(self, console: Console, status: Status, *, count: int) -> None:
+        self._console, self._status, self._count = console, status, count
+        self._number = 0
+        self._since = time.perf_counter()
+
+    def started(self, name: str) -> None:
+        """Show the format that is being written and run."""
+        self._number += 1
+        self._since = time.perf_counter()
+        self._status.update(f"{self._number} of {self._count}: writing and running {name}")
+
+    def finished(self, report: "Report") -> None:
+        """Leave a line with the outcome and the seconds, on a terminal alone."""
+        if self._console.is_terminal:
+            verdict = "passed" if report.passed else "failed"
+            seconds = time.perf_counter() - self._since
+            line = f"{self._number} of {self._count}: {Path(report.path).name} {verdict} in {seconds:.1f} s"
+            self._console.print(line, markup=False, highlight=False)

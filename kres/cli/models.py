@@ -1,7 +1,7 @@
 """What CHECKPOINT_OR_MODEL and --data name on the command line: a model, and the images to prove its artifacts on."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,8 @@ import keras
 
 import kres
 from kres import export
+from kres.export.conversion import sized
+from kres.preprocessing import PRESETS, Preprocess
 
 if TYPE_CHECKING:
     from kres.training.data import Source
@@ -28,6 +30,8 @@ class Named:
     class_names: tuple[str, ...] | None = None
     weights: str | None = None
     """The published weights that a row of the zoo was built with."""
+    preprocess: Preprocess | None = None
+    """What the user says of a model that does not know how images become its inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,25 +52,31 @@ def resolve(
     image_size: int | None = None,
     default_weights: str | None = None,
     checkpoint: str | None = None,
+    preprocess: str | None = None,
 ) -> Named:
     """Find a model: a training workdir, a `.keras` file, or a row of the zoo with `weights`, `classes`, `image_size`.
 
     Of a workdir, `checkpoint` chooses the `last` model (by default) or the `best`. A row without `weights` takes
-    `default_weights`; where that is None too, random ones with a warning.
+    `default_weights`; where that is None too, random ones with a warning. A saved model that takes images of any size
+    gets the fixed `image_size`, and one that kres did not build the `preprocess` of that preset.
 
     Raises ValueError for what is none of them, and for options that a saved model has answered already.
     """
     path = Path(source).expanduser()
     if path.is_dir() or path.suffix == ".keras":
-        options = {"--weights": weights, "--classes": classes, "--image-size": image_size}
+        options = {"--weights": weights, "--classes": classes}
         if given := [name for name, value in options.items() if value is not None]:
-            raise ValueError(f"a saved model knows its weights, classes and size. Received: {' '.join(given)}")
-        return _saved(path, checkpoint or "last")
+            raise ValueError(f"a saved model knows its weights and classes. Received: {' '.join(given)}")
+        named = _saved(path, checkpoint or "last")
+        named = replace(named, model=sized(named.model, image_size))
+        return named if preprocess is None else replace(named, preprocess=_preset(named.model, preprocess))
     if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(
             f"no such model: a workdir, a .keras file or a row of `kres list`; other weights go behind --weights. "
             f"Received: {source}"
         )
+    if preprocess is not None:
+        raise ValueError(f"a row of the zoo knows its preprocessing. Received: --preprocess {preprocess}")
     if checkpoint is not None:
         raise ValueError(f"only a workdir has checkpoints. Received: {source} --checkpoint {checkpoint}")
     weights = weights or default_weights
@@ -83,6 +93,18 @@ def resolve(
     if weights is None:
         logger.warning("%s has RANDOM weights: its artifacts are for timing alone. Give --weights, or a run", source)
     return Named(model=model, name=source, weights=model.weights_tag)
+
+
+def _preset(model: keras.Model, name: str) -> Preprocess:
+    """The preset `name` at the size and channels of a model that kres did not build."""
+    if isinstance(model, kres.ResNet):
+        raise ValueError(f"a model of kres knows its preprocessing. Received: --preprocess {name}")
+    if name not in PRESETS:
+        raise ValueError(f"--preprocess is one of {', '.join(PRESETS)}. Received: {name!r}")
+    height, _, channels = model.input_shape[1:]
+    if height is None:
+        raise ValueError("a model that takes any size needs --image-size beside --preprocess. Received: none")
+    return Preprocess(size=height, **PRESETS[name]).for_channels(channels)
 
 
 def _saved(path: Path, checkpoint: str) -> Named:
@@ -150,7 +172,7 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
     if named.model.output_shape[-1] != source.classes:
         received = f"a model of {named.model.output_shape[-1]} classes, and {source.classes} in {source.name}"
         raise ValueError(f"model and data must have the same classes. Received: {received}")
-    preprocess = kres.preprocess(named.model)
+    preprocess = named.preprocess or kres.preprocess(named.model)
     with corrupt_named(source.test):
         reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
     count = min(CALIBRATION_IMAGES, len(source.train))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,17 @@ AcceptLicence = Annotated[
 ]
 Classes = Annotated[int | None, typer.Option(min=1, help="For a row: number of classes. Default: the weights' own.")]
 ImageSize = Annotated[
-    int | None, typer.Option(min=1, help="For a row: height and width in pixels. Default: the weights' own.")
+    int | None,
+    typer.Option(
+        min=1,
+        help="For a row, or a .keras file that takes any size: height and width in pixels. Default: the weights' own.",
+    ),
+]
+PreprocessPreset = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess", help="For a .keras file that kres did not build: torch, caffe, tf or cifar, with --data."
+    ),
 ]
 Checkpoint = Annotated[
     str | None, typer.Option(help="For a workdir: last, or best by the recipe's test metric. Default: last.")
@@ -47,12 +57,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard out
 
 def verify(
     source: Source,
-    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="SavedModels, .tflite files.")],
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="SavedModels, .tflite, .onnx files.")],
     data: Data = None,
     weights: Weights = None,
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
+    preprocess: PreprocessPreset = None,
     checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
@@ -70,6 +81,7 @@ def verify(
             accept_licence=accept_licence,
             classes=classes,
             image_size=image_size,
+            preprocess=preprocess,
             checkpoint=checkpoint,
         )
         found = proof(named, data, limit=images, on_corrupt=on_corrupt)
@@ -82,11 +94,13 @@ def verify(
         raise typer.Exit(1)
 
 
-def show(reports: Sequence[Any], *, description: str, as_json: bool) -> None:
-    """Write reports to standard output, as a table or as JSON."""
+def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Mapping[str, str] | None = None) -> None:
+    """Write reports to standard output, as a table or as JSON; `skipped` are the formats left out, and why."""
+    skipped = skipped or {}
     if as_json:
         rows = [dataclasses.asdict(report) for report in reports]
-        typer.echo(json.dumps({"images": description, "artifacts": rows}, indent=2))
+        answer = {"images": description, "artifacts": rows, **({"skipped": dict(skipped)} if skipped else {})}
+        typer.echo(json.dumps(answer, indent=2))
         return
     table = Table(
         Column("artifact", overflow="fold"),
@@ -108,8 +122,12 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool) -> None:
             "-" if report.max_difference is None else f"{report.max_difference:.1e}",
             "[green]passed[/]" if report.passed else "[red]failed[/]",
         )
+    for name in skipped:
+        table.add_row("-", name, "-", "-", "-", "-", "[yellow]skipped[/]")
     console = Console(soft_wrap=True)
     console.print(table, soft_wrap=False)
+    for name, why in skipped.items():
+        console.print(f"[yellow]skipped[/] {name}: {escape(why)}", highlight=False)
     for report in reports:
         if not report.passed:
             console.print(f"[red]failed[/] {escape(report.path)}: {escape(report.reason)}", highlight=False)

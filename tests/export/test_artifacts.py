@@ -39,7 +39,7 @@ def test_no_temporary_name_stays(artifacts):
     assert sorted(os.listdir(directory)) == sorted(os.path.basename(report.path) for report in artifacts.values())
 
 
-@pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8"])
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8", "int16x8", "weight_int8", "weight_int4"])
 def test_batch_norm_is_folded_and_only_residual_additions_stay(artifacts, name):
     operators = inspect(artifacts[name].path).operators
     assert operators["MUL"] == 0
@@ -67,10 +67,10 @@ def test_saved_model_takes_any_batch(artifacts, model, images):
     np.testing.assert_allclose(answer, model(images[:3]), atol=1e-6)
 
 
-@pytest.mark.parametrize("io", ["int8", "uint8"])
-def test_full_integer_input_and_output(model, images, tmp_path, io):
-    report = export.tflite(model, tmp_path / "m.tflite", quantization="int8", calibration=images, io=io)
-    assert report.passed and report.format == "int8"
+@pytest.mark.parametrize(("name", "io"), [("int8", "int8"), ("int8", "uint8"), ("int16x8", "int16")])
+def test_integer_input_and_output(model, images, tmp_path, name, io):
+    report = export.tflite(model, tmp_path / "m.tflite", quantization=name, calibration=images, io=io)
+    assert report.passed and report.format == name
     with opened(report.path) as session:
         assert session.input["dtype"] == session.output["dtype"] == io
 
@@ -170,6 +170,12 @@ def test_arguments_that_cannot_be(model, images, tmp_path):
         export.tflite(model, path, quantization="int8", calibration=images[:, :8])
     with pytest.raises(ValueError, match="normalised floats"):
         export.tflite(model, path, quantization="int8", calibration=images.astype(np.uint8))
+    with pytest.raises(ValueError, match=r"one of \['float32', 'int16'\] for these formats"):
+        export.export_all(model, tmp_path, ["float32", "int16x8"], calibration=images, io="uint8")
+    with pytest.raises(ValueError, match="batch must be at least 1"):
+        export.saved_model(model, tmp_path / "m", batch=0)
+    with pytest.raises(ValueError, match="for saved_model alone"):
+        export.export_all(model, tmp_path, ["float32"], batch=4)
     with pytest.raises(ValueError, match="Did you mean 'dynamic'"):
         export.export_all(model, tmp_path, ["dinamic"])
     assert not os.listdir(tmp_path)
@@ -225,6 +231,10 @@ def test_models_that_cannot_be(tmp_path, build_net):
     pair = [keras.Input((4, 4, 3)), keras.Input((4, 4, 3))]
     with pytest.raises(ValueError, match="2 inputs"):
         export.tflite(keras.Model(pair, layers.Add()(pair)), tmp_path / "m.tflite")
+    with pytest.raises(ValueError, match="model that is built"):
+        export.tflite(keras.Sequential([layers.Flatten()]), tmp_path / "m.tflite")
+    with pytest.raises(ValueError, match=r"cannot be changed.*image_size=8 for \(None, 16, 16, 3\)"):
+        export.tflite(build_net(), tmp_path / "m.tflite", image_size=8)
     broken = build_net()
     broken.get_layer("stem_conv").kernel.assign(np.full(broken.get_layer("stem_conv").kernel.shape, np.nan))
     with pytest.raises(ValueError, match=r"NaN or infinity in .*stem_conv"):

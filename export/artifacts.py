@@ -218,7 +218,11 @@ def makeable() -> tuple[list[str], dict[str, str]]:
 
 
 def random_images(model: keras.Model) -> np.ndarray:
-    """Give seeded standard normal images (32, h, w, c): the range of normalised pixels, and no more than that."""
+    """Give seeded standard normal images (32, h, w, c): the range of normalised pixels, and no more than that.
+
+    Raises ValueError for a model that `conversion.check_model` refuses.
+    """
+    conversion.check_model(model)
     shape = (RANDOM_IMAGES, *model.inputs[0].shape[1:])
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 

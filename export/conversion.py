@@ -19,10 +19,7 @@ def check_model(model: keras.Model) -> None:
     """Raise ValueError unless `model` has one image input of a fixed size, on the TensorFlow backend."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"export needs Keras's TensorFlow backend. Received: {keras.backend.backend()}")
-    if not model.inputs:
-        raise ValueError(f"export needs a model that is built: call it on images once. Received: {model.name!r}")
-    if len(model.inputs) != 1:
-        raise ValueError(f"export takes a model of one input. Received: {len(model.inputs)} inputs")
+    _check_input(model)
     if None in model.inputs[0].shape[1:]:
         raise ValueError(
             "export needs a fixed image size: give image_size (on the command line --image-size), or build with "
@@ -33,13 +30,24 @@ def check_model(model: keras.Model) -> None:
             raise ValueError(f"export needs finite weights. Received: NaN or infinity in {variable.path}")
 
 
+def _check_input(model: keras.Model) -> None:
+    # An unbuilt model and one that is a class of somebody's own have no such attribute.
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        received = f"{type(model).__name__} {getattr(model, 'name', '')!r}"
+        raise ValueError(f"export takes a functional model, or a Sequential one that is built. Received: {received}")
+    if len(inputs) != 1:
+        raise ValueError(f"export takes a model of one input. Received: {len(inputs)} inputs")
+
+
 def sized(model: keras.Model, image_size: int | None) -> keras.Model:
     """Give the model itself where its image size is known, else one of the same weights for (n, s, s, c) images.
 
     Raises ValueError where `image_size` is given and the model has another.
     """
-    if image_size is None or len(model.inputs) != 1:
+    if image_size is None:
         return model
+    _check_input(model)
     *sides, channels = model.inputs[0].shape[1:]
     if not {None, image_size} >= set(sides):
         received = f"image_size={image_size} for {tuple(model.inputs[0].shape)}"

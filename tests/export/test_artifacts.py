@@ -231,8 +231,17 @@ def test_models_that_cannot_be(tmp_path, build_net):
     pair = [keras.Input((4, 4, 3)), keras.Input((4, 4, 3))]
     with pytest.raises(ValueError, match="2 inputs"):
         export.tflite(keras.Model(pair, layers.Add()(pair)), tmp_path / "m.tflite")
-    with pytest.raises(ValueError, match="model that is built"):
+    with pytest.raises(ValueError, match="Sequential one that is built"):
         export.tflite(keras.Sequential([layers.Flatten()]), tmp_path / "m.tflite")
+
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    own = Own()
+    own(np.zeros((1, 4, 4, 3)))
+    with pytest.raises(ValueError, match=r"takes a functional model.*Received: Own"):
+        export.tflite(own, tmp_path / "m.tflite")
     with pytest.raises(ValueError, match=r"cannot be changed.*image_size=8 for \(None, 16, 16, 3\)"):
         export.tflite(build_net(), tmp_path / "m.tflite", image_size=8)
     broken = build_net()

@@ -99,7 +99,7 @@ def test_pyramids(row, tmp_path):
     assert all(report.max_difference < 1e-5 for report in reports if report.format != "int8")
     with opened(tmp_path / "model.int8.tflite") as session:
         assert [output["shape"][1:3] for output in session.outputs] == [[8, 8], [4, 4], [2, 2]]
-    found = tf.saved_model.load(tmp_path / "model.saved_model").signatures["serving_default"](noise(64)[:2])
+    found = tf.saved_model.load(tmp_path / "model.saved_model").signatures["serving_default"](image=noise(64)[:2])
     assert {name: value.shape[1] for name, value in found.items()} == {"output_08": 8, "output_16": 4, "output_32": 2}
 
 

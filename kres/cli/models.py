@@ -169,8 +169,9 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
     from kres.training.data.corrupt import corrupt_named
 
     source = images_of(named, data, on_corrupt=on_corrupt)
-    if named.model.output_shape[-1] != source.classes:
-        received = f"a model of {named.model.output_shape[-1]} classes, and {source.classes} in {source.name}"
+    shapes = [tuple(output.shape) for output in named.model.outputs]
+    if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][-1] != source.classes:
+        received = f"a model of {shapes[0][-1]} classes, and {source.classes} in {source.name}"
         raise ValueError(f"model and data must have the same classes. Received: {received}")
     preprocess = named.preprocess or kres.preprocess(named.model)
     with corrupt_named(source.test):

@@ -132,8 +132,15 @@ def test_keras_applications_saved_with_another_library(tmp_path):
     arguments = ("export", path, "--format", "float32", "--output", tmp_path, "--images", "32", "--json")
     answer = json.loads(invoke(*arguments, "--data", "digits", "--preprocess", "tf").stdout)
     assert answer["artifacts"][0]["passed"] and "held-out images of digits" in answer["images"]
-    assert "knows its preprocessing" in str(invoke(*arguments, "--data", "digits").exception)
-    assert "is one of torch" in str(invoke(*arguments, "--data", "digits", "--preprocess", "jax").exception)
+
+
+def test_preprocessing_that_nobody_knows(tmp_path):
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(
+        path := tmp_path / "stock.keras"
+    )
+    arguments = ("export", path, "--format", "float32", "--output", tmp_path, "--data", "digits")
+    assert "knows its preprocessing" in str(invoke(*arguments).exception)
+    assert "is one of torch" in str(invoke(*arguments, "--preprocess", "jax").exception)
 
 
 def test_a_model_of_any_size_and_a_fixed_batch(tmp_path):
@@ -146,6 +153,15 @@ def test_a_model_of_any_size_and_a_fixed_batch(tmp_path):
     assert open_saved_model(written)[1]["input"]["shape"] == [4, 16, 16, 3]
     sized = invoke("verify", path, written, "--image-size", "16")
     assert sized.exit_code == 0, sized.exception
+
+
+def test_a_pyramid_is_calibrated_and_compared_on_images(saved, tmp_path):
+    kres.features(keras.saving.load_model(saved), (1, 4)).save(path := tmp_path / "pyramid.keras")
+    arguments = ("--data", "digits", "--preprocess", "tf", "--images", "32", "--output", tmp_path, "--json")
+    result = invoke("export", path, "--format", "int8", *arguments)
+    assert result.exit_code == 0, result.exception
+    (row,) = json.loads(result.stdout)["artifacts"]
+    assert row["passed"] and row["top1"] is None and row["cosine"] > 0.99
 
 
 def test_a_layer_that_kres_does_not_know_is_named(tmp_path):

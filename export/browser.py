@@ -13,10 +13,11 @@ import keras
 import numpy as np
 
 import kres
-from kres.export import conversion, litert_js
+from kres.export import litert_js
 from kres.export.comparison import Reference, is_probability, measure
 from kres.export.inspection import inspect
 from kres.export.session import ArtifactError, Session, opened
+from kres.export.verification import reference
 from kres.preprocessing import Preprocess
 from kres.writing import folder_atomically
 
@@ -89,12 +90,11 @@ def web_page(
 def describe(model: keras.Model, path: Path) -> Facts:
     """Find out what the page must know of a file, by running it beside its Keras model; errors as `web_page`."""
     preprocess = kres.preprocess(model)
-    conversion.check_model(model)
     _check_fixed(path)
     with opened(path) as session:
         _check_tensors(session, model, preprocess, path)
         pictures = _pictures(preprocess.size)
-        expected = keras.ops.convert_to_numpy(model(preprocess(pictures), training=False))
+        expected = reference(model, np.asarray(preprocess(pictures)))
         return Facts(
             title=path.name.removesuffix(".tflite"),
             file=ARTIFACT,
@@ -103,8 +103,8 @@ def describe(model: keras.Model, path: Path) -> Facts:
             input=session.input,
             output=session.output,
             preprocess={**preprocess.to_dict(), "shorter": preprocess.shorter_side},
-            pixels=_takes_pixels(session, pictures, preprocess, expected, path),
-            probabilities=is_probability(expected),
+            pixels=_takes_pixels(session, pictures, expected, path),
+            probabilities=is_probability(expected.outputs),
         )
 
 
@@ -170,17 +170,14 @@ def _pictures(size: int) -> np.ndarray:
     return colours[:, place][:, :, place]
 
 
-def _takes_pixels(
-    session: Session, pictures: np.ndarray, preprocess: Preprocess, expected: np.ndarray, path: Path
-) -> bool:
-    """Whether the file answers as the Keras model when it gets raw pixels, rather than normalised ones."""
+def _takes_pixels(session: Session, pictures: np.ndarray, expected: Reference, path: Path) -> bool:
+    """Whether the file answers as the Keras model when it gets raw pixels, rather than the reference's normalised."""
 
     def likeness(images: np.ndarray) -> float:
         answers = np.stack([session.answer(image) for image in images])
-        reference = Reference(images=pictures, labels=None, outputs=expected)
-        return measure(reference, answers, logits=False)["cosine"]
+        return measure(expected, answers, logits=False)["cosine"]
 
-    normalised, raw = likeness(np.asarray(preprocess(pictures))), likeness(pictures.astype(np.float32))
+    normalised, raw = likeness(expected.images), likeness(pictures.astype(np.float32))
     if max(normalised, raw) < LEAST_COSINE:
         raise ArtifactError(
             "the page prepares pictures as the model that the file was exported from, and this one answers otherwise "

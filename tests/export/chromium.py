@@ -23,7 +23,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 class Tab:

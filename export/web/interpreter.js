@@ -48,11 +48,11 @@ export class Interpreter {
     result.threads = cpuOptions.numThreads;
     result.#compiled = await wasm.compileModel(handle, model, options);
     const type = model.getInputTensorType(0, 0);
+    const expected = input.shape.reduce((a, b) => a * b) * ARRAYS[input.dtype].BYTES_PER_ELEMENT;
+    if (type.bytes() !== expected) throw new Error(`its input takes ${type.bytes()} bytes, not ${expected}`);
     result.#buffer = wasm.LiteRtTensorBuffer.createManaged(
       handle, wasm.LiteRtTensorBufferType.HOST_MEMORY, type, type.bytes(),
     );
-    const expected = input.shape.reduce((a, b) => a * b) * ARRAYS[input.dtype].BYTES_PER_ELEMENT;
-    if (type.bytes() !== expected) throw new Error(`its input takes ${type.bytes()} bytes, not ${expected}`);
     type.delete();
     result.#wasm = wasm;
     result.#input = input;

@@ -69,6 +69,11 @@ class Tab:
                 self.errors.append(json.dumps(event["params"]["exceptionDetails"]))
         return event
 
+    def close(self) -> None:
+        """Close the pipes."""
+        os.close(self._commands)
+        self._answers.close()
+
     def open(self, address: str) -> None:
         """Go to an address, and wait until the page and what it names are there."""
         self.requests.clear()
@@ -127,7 +132,6 @@ def chromium(profile: Path, *flags: str) -> Iterator[Tab]:
     try:
         yield tab
     finally:
-        os.close(commands)
-        tab._answers.close()
+        tab.close()
         process.kill()
         process.wait()

@@ -68,9 +68,7 @@ def web_page(
     """
     path, output = Path(path), Path(output).absolute()
     check_output(output)
-    if path.is_dir() or not path.exists():
-        found = "a directory" if path.is_dir() else "nothing"
-        raise ArtifactError(f"a page takes one TFLite file. Received: {found} at {path}")
+    _check_kind(path)
     runtime = litert_js.fetch() if litert is None else litert_js.check(Path(litert))
     facts = describe(model, path)
     names = _checked_labels(labels, facts.output["shape"][-1])
@@ -90,7 +88,7 @@ def web_page(
 def describe(model: keras.Model, path: Path) -> Facts:
     """Find out what the page must know of a file, by running it beside its Keras model; errors as `web_page`."""
     preprocess = kres.preprocess(model)
-    _check_fixed(path)
+    _check_graph(path)
     with opened(path) as session:
         _check_tensors(session, model, preprocess, path)
         pictures = _pictures(preprocess.size)
@@ -137,12 +135,26 @@ def _checked_labels(labels: Sequence[str] | None, classes: int) -> list[str]:
     return [" ".join(label.split()) for label in labels]
 
 
-def _check_fixed(path: Path) -> None:
-    """Raise ArtifactError for a file that LiteRT.js refuses: one whose shapes are not all fixed."""
+def _check_kind(path: Path) -> None:
+    """Raise ArtifactError for what is no TFLite file."""
+    if path.is_file():
+        with path.open("rb") as file:
+            found = None if file.read(8)[4:] == b"TFL3" else "a file without their mark, TFL3,"
+    else:
+        found = "a directory" if path.is_dir() else "nothing"
+    if found is not None:
+        raise ArtifactError(f"a page runs TFLite files. Received: {found} at {path}")
+
+
+def _check_graph(path: Path) -> None:
+    """Raise ArtifactError for a damaged file, and for one whose shapes are not all fixed, which LiteRT.js refuses."""
     from ai_edge_litert import schema_py_generated as schema
 
     inspect(path)
     graph = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0).subgraphs[0]
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        received = f"{len(graph.inputs)} and {len(graph.outputs)}"
+        raise ArtifactError(f"the page shows classes: one input and one output. Received: {received} in {path}")
     for index in (*graph.inputs, *graph.outputs):
         signature = graph.tensors[index].shapeSignature
         if signature is not None and -1 in signature:

@@ -86,7 +86,7 @@ def _write_web(named: Any, reports: Sequence[Any]) -> Path | None:
     passed = {report.format: Path(report.path) for report in reports if report.passed}
     artifact = next((passed[name] for name in WEB_FORMATS if name in passed), None)
     if artifact is not None:
-        web_page(named.model, artifact, page_of(artifact), labels=class_names(named))
+        web_page(named.model, artifact, page_of(artifact), labels=class_names(named, None))
     return artifact
 
 

@@ -2,18 +2,12 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from kres.cli.verify import AcceptLicence, Checkpoint, Classes, ImageSize, Weights
-from kres.decoding import imagenet_classes
-
-if TYPE_CHECKING:
-    from kres.cli.models import Named
-
-WORKDIR_DEPTH = 2  # <workdir>/export/<artifact>
+from kres.cli.verify import AcceptLicence, Checkpoint, Classes, ImageSize, Labels, Weights
 
 Litert = Annotated[
     Path | None,
@@ -33,9 +27,7 @@ def serve_page(
     output: Annotated[
         Path | None, typer.Option(help="Folder for the page. Default: beside the file, its name with .web.")
     ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="File of class names, one a line. Default: the run's own, or ImageNet's 1000.")
-    ] = None,
+    labels: Labels = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="On localhost; 0 takes any free one.")] = 8000,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="Write the page and end.")] = False,
     litert: Litert = None,
@@ -49,7 +41,7 @@ def serve_page(
 
     The folder is static: any web server may serve it, by https also to a phone.
     """
-    from kres.cli.models import resolve
+    from kres.cli.models import class_names, resolve
     from kres.export import serving
     from kres.export.browser import check_output, web_page
 
@@ -69,20 +61,12 @@ def serve_page(
                 image_size=image_size,
                 checkpoint=checkpoint,
             )
-            web_page(named.model, artifact, folder, labels=_names(named, labels), litert=litert)
+            web_page(named.model, artifact, folder, labels=class_names(named, labels), litert=litert)
         typer.echo(f"Page: {folder}")
         if server is not None:
             typer.echo(f"Open {serving.address(server)} (Ctrl-C ends)")
             with contextlib.suppress(KeyboardInterrupt):
                 server.serve_forever()
-
-
-def _names(named: "Named", labels: Path | None) -> list[str]:
-    from kres.cli.models import class_names
-
-    if labels is not None:
-        return labels.read_text(encoding="utf-8").splitlines()
-    return class_names(named) or [name for _, name in imagenet_classes()]
 
 
 def page_of(artifact: Path) -> Path:
@@ -94,7 +78,7 @@ def _workdir(artifact: Path) -> str:
     """The workdir whose export an artifact is; raises ValueError where it lies in none."""
     from kres.training.workdir import RUN
 
-    workdir = artifact.resolve().parents[WORKDIR_DEPTH - 1]
+    workdir = artifact.resolve().parent.parent
     if not (workdir / RUN).is_file():
         raise ValueError(
             "the page prepares pictures as the Keras model does: name what the file was exported from with --model. "

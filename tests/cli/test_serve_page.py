@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import kres
 from kres import export
 from kres.cli.app import app
-from kres.cli.serve_page import _names
+from kres.cli.models import class_names
 from kres.export import litert_js
 from kres.training.data import load
 from kres.training.workdir import FINISHED, describe_data, write_run
@@ -82,7 +82,7 @@ def test_classes_of_imagenet_have_their_names():
     named = types.SimpleNamespace(
         model=types.SimpleNamespace(output_shape=(None, 1000)), class_names=None, directory=None
     )
-    assert _names(named, None)[0] == "tench"
+    assert class_names(named, None)[0] == "tench"
 
 
 def test_refusals_write_nothing(artifact, litert, tmp_path):

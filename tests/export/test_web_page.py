@@ -84,10 +84,10 @@ def stock(path: Path, *, outputs: int = 1) -> None:
     ("make", "words"),
     [
         (lambda path, good: path.write_bytes(good.read_bytes()[:3000]), "damaged|does not"),
-        (lambda path, good: path.write_bytes(b"\x89PNG" * 100), "carries the mark TFL3"),
-        (lambda path, good: path.write_bytes(b""), "carries the mark TFL3"),
+        (lambda path, good: path.write_bytes(b"\x89PNG" * 100), "without their mark, TFL3"),
+        (lambda path, good: path.write_bytes(b""), "without their mark, TFL3"),
         (lambda path, good: stock(path), r"fixed shapes alone: .*\(-1, 16, 16, 3\)"),
-        (lambda path, good: stock(path, outputs=2), "one output"),
+        (lambda path, good: stock(path, outputs=2), "one input and one output. Received: 1 and 2"),
         (lambda path, good: path.mkdir(), "Received: a directory at"),
         (lambda path, good: None, "Received: nothing at"),
         (lambda path, good: export.tflite(network(size=20), path), r"must be \(1, 16, 16, 3\).* Received: \(1, 20, 20"),

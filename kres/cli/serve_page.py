@@ -42,7 +42,7 @@ def serve_page(
     The folder is static: any web server may serve it, by https also to a phone.
     """
     from kres.cli.models import class_names, resolve
-    from kres.export import serving
+    from kres.export import hosting
     from kres.export.browser import check_output, web_page
 
     if not artifact.exists():
@@ -51,7 +51,7 @@ def serve_page(
     check_output(folder)
     with contextlib.ExitStack() as stack:
         # The port first: a page should not take a minute to find that it is in use.
-        server = None if no_serve else stack.enter_context(serving.server(folder, port))
+        server = None if no_serve else stack.enter_context(hosting.server(folder, port))
         with Console(stderr=True).status("writing the page"):
             named = resolve(
                 model or _workdir(artifact),
@@ -64,7 +64,7 @@ def serve_page(
             web_page(named.model, artifact, folder, labels=class_names(named, labels), litert=litert)
         typer.echo(f"Page: {folder}")
         if server is not None:
-            typer.echo(f"Open {serving.address(server)} (Ctrl-C ends)")
+            typer.echo(f"Open {hosting.address(server)} (Ctrl-C ends)")
             with contextlib.suppress(KeyboardInterrupt):
                 server.serve_forever()
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 import kres
-from kres.export import serving
+from kres.export import hosting
 from kres.preprocessing import Preprocess
 from tests.export.chromium import Tab
 
@@ -73,7 +73,7 @@ def serves(server: ThreadingHTTPServer) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield serving.address(server)
+        yield hosting.address(server)
     finally:
         server.shutdown()
         thread.join()
@@ -83,7 +83,7 @@ def serves(server: ThreadingHTTPServer) -> Iterator[str]:
 @contextmanager
 def opened_page(tab: Tab, folder: Path) -> Iterator[str]:
     """Open a page and wait until it is ready, or has failed: give its state."""
-    with serves(serving.server(folder, 0)) as address:
+    with serves(hosting.server(folder, 0)) as address:
         tab.open(address)
         yield tab.wait(STATE)
 

@@ -13,7 +13,7 @@ import pytest
 
 import kres
 from kres import export
-from kres.export import ArtifactError, litert_js, serving
+from kres.export import ArtifactError, hosting, litert_js
 from kres.preprocessing import Preprocess
 
 SIZE, CLASSES = 16, 4
@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_nothing(net, exported, litert, tmp_path, monkeypatch
 )
 def test_the_server_names_types_and_isolates_the_page(name, kind, tmp_path):
     (tmp_path / name).write_text("{}")
-    with serving.server(tmp_path, 0) as server:
+    with hosting.server(tmp_path, 0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -187,6 +187,6 @@ def test_a_port_in_use_or_none(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(OSError, match=r"is in use: choose another. Received: port="):
-            serving.server(tmp_path, taken.getsockname()[1])
+            hosting.server(tmp_path, taken.getsockname()[1])
     with pytest.raises(ValueError, match="between 0 and 65535"):
-        serving.server(tmp_path, 70000)
+        hosting.server(tmp_path, 70000)

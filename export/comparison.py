@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,12 +25,21 @@ class Reference:
     outputs: np.ndarray
 
 
+class Change(NamedTuple):
+    """An image, by its place in the reference, to which the artifact gives another class than the Keras model."""
+
+    image: int
+    keras: int
+    artifact: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """The outcome of a verification; differences are in units of the largest logit (of the largest output in int8).
 
-    `agreement` is the share of images with the same top-1, `lost` the number of images that top-1 loses: counted where
-    there are labels, else expected by the Keras model's own probabilities. What could not be measured is None.
+    `agreement` is the share of images with the same top-1, `changed` holds the others, `lost` is the number of images
+    that top-1 loses: counted where there are labels, else expected by the Keras model's own probabilities. What could
+    not be measured is None.
     """
 
     path: str
@@ -47,6 +56,7 @@ class Report:
     lost: float | None = None
     top1: float | None = None
     top1_keras: float | None = None
+    changed: tuple[Change, ...] = ()
 
 
 def judge(reference: Reference, outputs: np.ndarray, tolerance: Tolerance, *, path: str | Path, name: str) -> Report:
@@ -88,14 +98,16 @@ def measure(reference: Reference, outputs: np.ndarray, *, logits: bool) -> dict[
 def _top1(reference: Reference, outputs: np.ndarray, probabilities: bool) -> dict[str, Any]:
     ours, theirs = reference.outputs.argmax(1), outputs.argmax(1)
     rows = np.arange(len(ours))
+    changed = tuple(Change(int(row), int(ours[row]), int(theirs[row])) for row in np.flatnonzero(ours != theirs))
+    found = {"agreement": float((ours == theirs).mean()), "changed": changed}
     if reference.labels is None:
         # A changed answer costs as much accuracy as the Keras model gives the old one above the new one.
         chances = reference.outputs if probabilities else _softmax(reference.outputs)
         lost = float((chances[rows, ours] - chances[rows, theirs]).sum())
-        return {"agreement": float((ours == theirs).mean()), "lost": lost}
+        return {**found, "lost": lost}
     right, still_right = ours == reference.labels, theirs == reference.labels
     return {
-        "agreement": float((ours == theirs).mean()),
+        **found,
         "lost": float(right.sum() - still_right.sum()),
         "top1": float(still_right.mean()),
         "top1_keras": float(right.mean()),

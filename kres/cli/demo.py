@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-import kres
+from kres.cli.page import NAME, THREADS, processor, timed, write_report
 from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, megabytes, percent
-from kres.hardware import cpu_flags
 
 RECIPE, DATA = "digits_resnet20", "digits"
-THREADS = 2
-EXAMPLES = 12
 
 
 def demo(
@@ -32,7 +28,7 @@ def demo(
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
     from kres.cli.models import proof, resolve
-    from kres.export import FORMATS, benchmark, export_all
+    from kres.export import FORMATS, export_all
     from kres.training import fit
 
     workdir = directory / f"demo-seed{seed}"
@@ -52,22 +48,23 @@ def demo(
             calibration=found.calibration,
             started=lambda name: status.update(f"writing and running {name}"),
         )
-        milliseconds = []
-        for report in reports:
-            status.update(f"timing {report.format}")
-            milliseconds.append(benchmark(report.path, THREADS).median_ms if report.passed else None)
-    page = _write_report(workdir, result, found.reference, reports, milliseconds)
+        artifacts = timed(reports, started=lambda name: status.update(f"timing {name}"))
+    page = _write_report(workdir, named, found, result, artifacts)
     if as_json:
-        artifacts = [{**dataclasses.asdict(report), "ms": ms} for report, ms in zip(reports, milliseconds, strict=True)]
-        answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": artifacts, "report": str(page)}
+        rows = [{**dataclasses.asdict(artifact.report), "ms": _milliseconds(artifact)} for artifact in artifacts]
+        answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": rows, "report": str(page)}
         typer.echo(json.dumps(answer, indent=2))
     else:
-        _show(result, reports, milliseconds, page)
+        _show(result, artifacts, page)
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
 
 
-def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | None], page: Path) -> None:
+def _milliseconds(artifact: Any) -> float | None:
+    return None if artifact.timing is None else artifact.timing.median_ms
+
+
+def _show(result: Any, artifacts: Sequence[Any], page: Path) -> None:
     table = Table(
         Column("artifact", no_wrap=True),
         "size",
@@ -75,11 +72,12 @@ def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | No
         "top-1",
         "agreement with Keras",
         title=f"{RECIPE}: Keras has {percent(result.accuracy)} of {result.n_images} held-out images right",
-        caption=f"{THREADS} threads, batch 1, {_processor()}",
+        caption=f"{THREADS} threads, batch 1, {processor()}",
     )
-    for report, ms in zip(reports, milliseconds, strict=True):
+    for artifact in artifacts:
+        report, ms = artifact.report, _milliseconds(artifact)
         table.add_row(
-            Path(report.path).name,
+            artifact.name,
             megabytes(report.size_bytes),
             "-" if ms is None else f"{ms:.2f}",
             percent(report.top1),
@@ -88,79 +86,26 @@ def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | No
         )
     console = Console()
     console.print(table)
-    for report in reports:
-        if not report.passed:
-            console.print(f"{Path(report.path).name}: {report.reason}", style="red", markup=False)
+    for artifact in artifacts:
+        if not artifact.report.passed:
+            console.print(f"{artifact.name}: {artifact.report.reason}", style="red", markup=False)
     typer.echo(f"Report: {page}")
 
 
-def _processor() -> str:
-    return " ".join((platform.machine(), *cpu_flags()))
-
-
-def _write_report(
-    workdir: Path, result: Any, reference: Any, reports: Sequence[Any], milliseconds: Sequence[float | None]
-) -> Path:
-    from kres.export import reporting
-
-    rows = [
-        reporting.Row(
-            artifact=Path(report.path).name,
-            format=report.format,
-            size_bytes=report.size_bytes,
-            ms=ms,
-            top1=report.top1,
-            agreement=report.agreement,
-            passed=report.passed,
-            reason=report.reason,
-        )
-        for report, ms in zip(reports, milliseconds, strict=True)
-    ]
-    classes = reference.outputs.shape[1]
-    predictions = reference.outputs.argmax(1)
+def _write_report(workdir: Path, named: Any, found: Any, result: Any, artifacts: Sequence[Any]) -> Path:
     facts = {
         "network": "ResNet-20 (He et al. 2015)",
         "recipe": f"{result.recipe}, seed {result.seed}, {result.steps} steps",
-        "accuracy in Keras": f"{percent(result.accuracy)} of {result.n_images} held-out images",
         "training": f"{result.seconds:.0f} s",
-        "timing": f"{THREADS} threads, batch 1",
-        "processor": _processor(),
-        "kres": kres.__version__,
     }
-    page = reporting.Page(
+    path = workdir / NAME
+    write_report(
+        path,
+        named,
+        found,
+        artifacts,
         title=f"{result.recipe}: from digits to a phone",
         facts=facts,
-        rows=rows,
         history=[dataclasses.asdict(row) for row in result.history],
-        confusion=reporting.confusion_matrix(reference.labels, predictions, classes),
-        class_names=[str(index) for index in range(classes)],
-        examples=_examples(reference, reports),
     )
-    path = workdir / "report.html"
-    reporting.write_html(page, path)
     return path
-
-
-def _examples(reference: Any, reports: Sequence[Any]) -> list[Any]:
-    """The images that the Keras model is least sure of, where formats may differ, with each format's answer."""
-    import numpy as np
-
-    from kres.export import reporting
-    from kres.export.verification import run
-    from kres.training.data import load
-
-    rows = np.argsort(reference.outputs.max(1), kind="stable")[:EXAMPLES]
-    some = dataclasses.replace(
-        reference, images=reference.images[rows], labels=reference.labels[rows], outputs=reference.outputs[rows]
-    )
-    answers = {"Keras": some.outputs.argmax(1)}
-    answers |= {report.format: run(report.path, some, report.format).argmax(1) for report in reports if report.passed}
-    split = load(DATA).test
-    return [
-        reporting.Example(
-            image=split.read(row).numpy(),
-            label=str(some.labels[index]),
-            predictions={name: str(answer[index]) for name, answer in answers.items()},
-        )
-        for index, row in enumerate(rows)
-    ]

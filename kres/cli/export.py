@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from kres.cli.page import NAME, timed, write_report
 from kres.cli.verify import (
     AcceptLicence,
     AsJson,
@@ -40,9 +41,13 @@ def export(
     checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
+    bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Time the artifacts for the report.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not."""
+    """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not.
+
+    report.html beside them shows what was found, and how an application loads each file.
+    """
     from kres.cli.models import proof, resolve
     from kres.export import FORMATS, export_all
     from kres.export.artifacts import check_format, check_io
@@ -77,6 +82,10 @@ def export(
             io=io,
             started=lambda name: status.update(f"writing and running {name}"),
         )
+        artifacts = timed(reports, bench=bench, started=lambda name: status.update(f"timing {name}"))
+        page = directory / NAME
+        write_report(page, named, found, artifacts)
     show(reports, description=found.description, as_json=as_json)
+    progress.print(f"Report: {page}", markup=False, highlight=False, soft_wrap=True)
     if not all(report.passed for report in reports):
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ import keras
 
 import kres
 from kres import export
+from kres.decoding import imagenet_classes
 
 if TYPE_CHECKING:
     from kres.training.data import Source
@@ -106,6 +107,14 @@ def _saved(path: Path, checkpoint: str) -> Named:
         data_sha256=data.get("sha256"),
         class_names=None if names is None else tuple(names),
     )
+
+
+def class_names(named: Named) -> list[str] | None:
+    """The names of a model's classes; None for ImageNet's, and numbers where nothing else is known."""
+    classes = named.model.output_shape[-1]
+    if named.class_names is None and named.directory is None and classes == len(imagenet_classes()):
+        return None
+    return list(named.class_names or map(str, range(classes)))
 
 
 def images_of(named: Named, data: str | None, *, on_corrupt: str = "fail") -> "Source":

@@ -1,0 +1,56 @@
+"""What a page is drawn from: the evidence that an export gathered, and nothing that is drawn yet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kres.export.benchmarking import Timing
+from kres.export.comparison import Reference, Report
+from kres.preprocessing import Preprocess
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One artifact: how it compares with the Keras model, how fast it is if it was timed.
+
+    `pixels` says that its input is raw RGB of 0..255, and not normalised.
+    """
+
+    report: Report
+    timing: Timing | None = None
+    pixels: bool = False
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return Path(self.report.path).name
+
+    @property
+    def kind(self) -> str:
+        """What opens it: "saved_model", or the ending of the file's name without the dot, as in "tflite"."""
+        saved_model = self.report.format == "saved_model"
+        return self.report.format if saved_model else Path(self.report.path).suffix.removeprefix(".")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a report shows; a section without data is left out.
+
+    `reference` holds what the Keras model answered, on the images that the artifacts were compared on; where it has no
+    labels its images are taken for random ones, and none is shown. `preprocess` is the model's: without it there are no
+    pictures and no snippets. `layers` holds a layer's signal-to-noise ratio in dB, in the network's order, `history` a
+    mapping a row of log.csv.
+    """
+
+    title: str
+    artifacts: Sequence[Artifact]
+    reference: Reference | None = None
+    preprocess: Preprocess | None = None
+    class_names: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    layers: Mapping[str, float] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float | None]] = ()
+
+    def name_of(self, label: int) -> str:
+        """A class's name, or its number where the classes have no names."""
+        return self.class_names[label] if self.class_names else str(label)

@@ -14,6 +14,8 @@ from kres.writing import write_atomically
 
 __all__ = ["Artifact", "Page", "html", "write_page"]
 
+# Whatever a name or a reason holds: the page runs nothing and loads nothing.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = Path(__file__).with_name("style.css")
 
 SECTIONS: tuple[tuple[str, str, Callable[[Page], str]], ...] = (
@@ -49,6 +51,7 @@ def html(page: Page) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f"<style>{STYLE.read_text(encoding='utf-8')}</style></head><body><main><h1>{title}</h1>"
         f'<dl class="facts">{facts}</dl>\n{sections}</main></body></html>\n'
     )

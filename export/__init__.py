@@ -8,14 +8,17 @@ from kres.export.benchmarking import Timing, benchmark
 from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
+from kres.export.page import Artifact, Page, write_page
 from kres.export.session import ArtifactError
 from kres.export.verification import reference, verify
 
 __all__ = [
     "FORMATS",
+    "Artifact",
     "ArtifactError",
     "Format",
     "Images",
+    "Page",
     "Reference",
     "RejectedError",
     "Report",
@@ -27,4 +30,5 @@ __all__ = [
     "saved_model",
     "tflite",
     "verify",
+    "write_page",
 ]

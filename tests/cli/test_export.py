@@ -1,6 +1,7 @@
 """`kres export`, `verify` and `bench` on a tiny trained model and real digits."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -46,7 +47,9 @@ def saved(tmp_path_factory):
 def exported(saved):
     """The result of exporting every format, and the directory."""
     directory = saved.parent / "artifacts"
-    return invoke("export", saved, "--all", "--data", "digits", "--output", directory, "--json"), directory
+    return invoke(
+        "export", saved, "--all", "--data", "digits", "--no-bench", "--output", directory, "--json"
+    ), directory
 
 
 def test_export_writes_every_format_and_says_how_good_it_is(exported):
@@ -63,6 +66,18 @@ def test_export_writes_every_format_and_says_how_good_it_is(exported):
         assert row["passed"] == (directory / f"small{FORMATS[row['format']].suffix}").exists()
     assert all(rows[name]["passed"] for name in ("saved_model", "float32", "float16"))
     assert result.exit_code == (0 if all(row["passed"] for row in rows.values()) else 1)
+
+
+def test_the_report_shows_the_artifacts_and_how_to_load_them(exported):
+    result, directory = exported
+    page = (directory / "report.html").read_text()
+    assert f"Report: {directory / 'report.html'}" in result.stderr
+    titles = ("Artifacts", "Size", "Changed answers", "Confusion matrix", "Examples", "In an application")
+    assert re.findall(r"<h2 id=\"\w+\">(.*?)</h2>", page) == list(titles)
+    for row in json.loads(result.stdout)["artifacts"]:
+        assert row["path"].split("/")[-1] in page and f"{len(row['changed'])} of 599" in page
+    assert "599 held-out images of digits" in page
+    assert "floatArrayOf(0.5f, 0.5f, 0.5f)" in page and "the central 32 x 32" in page
 
 
 def test_verify_passes_what_export_wrote(saved, exported):
@@ -103,10 +118,12 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
     assert result.exit_code == 0, result.stderr
     assert "random images: no accuracy" in json.loads(result.stdout)["images"]
     assert "RANDOM weights" in caplog.text
-    assert [path.name for path in tmp_path.iterdir()] == ["cifar_resnet20.float32.tflite"]
+    assert {path.name for path in tmp_path.iterdir()} == {"cifar_resnet20.float32.tflite", "report.html"}
+    page = (tmp_path / "report.html").read_text()
+    assert '<h2 id="latency">' in page and "<img" not in page, "random images are no examples"
     refused = invoke(*arguments, "--format", "float16", "--format", "int8")
     assert isinstance(refused.exception, ValueError) and "give --data" in str(refused.exception)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize(

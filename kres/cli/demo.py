@@ -31,8 +31,8 @@ def demo(
 
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
-    from kres.cli.models import proof, resolve
-    from kres.export import FORMATS, benchmark, export_all
+    from kres.cli.models import class_names, proof, resolve
+    from kres.export import FORMATS, About, benchmark, export_all
     from kres.training import fit
 
     workdir = directory / f"demo-seed{seed}"
@@ -50,6 +50,7 @@ def demo(
             name=named.name,
             expected=found.reference,
             calibration=found.calibration,
+            about=About(class_names=class_names(named, None)),
             started=lambda name: status.update(f"writing and running {name}"),
         )
         milliseconds = []

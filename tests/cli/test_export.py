@@ -103,10 +103,11 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
     assert result.exit_code == 0, result.stderr
     assert "random images: no accuracy" in json.loads(result.stdout)["images"]
     assert "RANDOM weights" in caplog.text
-    assert [path.name for path in tmp_path.iterdir()] == ["cifar_resnet20.float32.tflite"]
+    name = "cifar_resnet20.float32.tflite"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.json"]
     refused = invoke(*arguments, "--format", "float16", "--format", "int8")
     assert isinstance(refused.exception, ValueError) and "give --data" in str(refused.exception)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,8 @@ def _caveat(tensor: Any, normalisation: Normalisation | None) -> str:
     if tensor.type not in (TensorType.FLOAT32, TensorType.UINT8):
         return "MediaPipe Tasks takes float32 and uint8 inputs alone, so not this file."
     # It hands bytes to a uint8 input as they are, and normalises for float32, all channels alike.
-    alike = normalisation is not None and normalisation.uniform
-    if alike and (normalisation.raw or tensor.type == TensorType.FLOAT32):
+    alike = normalisation if normalisation is not None and normalisation.uniform else None
+    if alike is not None and (alike.raw or tensor.type == TensorType.FLOAT32):
         return ""
     return "MediaPipe Tasks cannot normalise as this file needs it: export it with raw pixels as input."
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from kres.export.formats import Tolerance
 from kres.export.inspection import size
+from kres.preprocessing import Preprocess
 
 # A probability below this says no more than "never"; its logarithm would only measure the underflow.
 LEAST_PROBABILITY = 1e-30
@@ -18,11 +19,15 @@ LEAST_LARGEST_LOGIT = 1e-2
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What the Keras model answers: images (n, h, w, c), labels (n,) or None, outputs (n, ...)."""
+    """What the Keras model answers: images (n, h, w, c), labels (n,) or None, outputs (n, ...).
+
+    `preprocess` is how grey levels became those images, where it is known.
+    """
 
     images: np.ndarray
     labels: np.ndarray | None
     outputs: np.ndarray
+    preprocess: Preprocess | None = None
 
 
 class Change(NamedTuple):

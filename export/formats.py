@@ -28,10 +28,15 @@ class Tolerance:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a caller may choose, both for int8 alone: calibration images (n, h, w, c), the type of input and output."""
+    """What a caller may choose.
+
+    For int8 alone: `calibration` images (n, h, w, c), and the type of input and output, `io`. `pixels`: whether the
+    input is raw grey levels, and the normalisation in the graph.
+    """
 
     calibration: np.ndarray | None = None
     io: str = "float32"
+    pixels: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

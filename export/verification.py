@@ -12,8 +12,10 @@ from kres.export.comparison import Reference, Report, judge
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
 from kres.export.inspection import artifact_format, size
+from kres.export.pixels import known, preprocess_of, takes_pixels, to_pixels
 from kres.export.runner import open_saved_model
 from kres.export.session import ArtifactError, opened
+from kres.preprocessing import Preprocess
 
 CHUNK = 64
 # An eager call of a functional model keeps every layer's output until it ends: of a net of 400 blocks, 0.2 GB an image.
@@ -22,31 +24,48 @@ EAGER_BYTES = 1_000_000_000
 FEWEST_FOR_TOP1 = 32
 
 
-def verify(model: keras.Model, path: str | Path, images: Images, labels: np.ndarray | None = None) -> Report:
+def verify(
+    model: keras.Model,
+    path: str | Path,
+    images: Images,
+    labels: np.ndarray | None = None,
+    *,
+    preprocess: Preprocess | None = None,
+) -> Report:
     """Run the artifact at `path` against `model` on normalised images (n, h, w, c), and judge it by its format.
 
-    `images` is an array, an iterable or a tf.data dataset, of images or of (images, labels). A TFLite file runs in a
-    process of its own, a SavedModel through its serving signature. A model of mixed precision stands in as its float32
-    twin. Raises ArtifactError when the file cannot be run or belongs to a model of other shapes, ValueError for images
-    that the model cannot take, and for fewer than 32 images where the format is judged by top-1.
+    `images` is an array, an iterable or a tf.data dataset, of images or of (images, labels); uint8 grey levels are
+    normalised by `preprocess`, which a network of kres knows itself. An artifact that says that it takes raw pixels
+    gets those. A TFLite file runs in a process of its own, a SavedModel through its serving signature. A model of mixed
+    precision stands in as its float32 twin. Raises ArtifactError when the file cannot be run or belongs to a model of
+    other shapes, ValueError for images that the model cannot take, and for fewer than 32 images where the format is
+    judged by top-1.
     """
-    return check(reference(model, images, labels), path)
+    return check(reference(model, images, labels, preprocess=preprocess), path)
 
 
 def reference(
-    model: keras.Model, images: Images, labels: np.ndarray | None = None, *, limit: int | None = None
+    model: keras.Model,
+    images: Images,
+    labels: np.ndarray | None = None,
+    *,
+    limit: int | None = None,
+    preprocess: Preprocess | None = None,
 ) -> Reference:
     """Run the Keras model in float32 on at most `limit` images, once for any number of artifacts."""
     conversion.check_model(model)
+    preprocess = preprocess or preprocess_of(model)
     model = conversion.float32_twin(model)
-    inputs, own_labels = collect(images, tuple(model.inputs[0].shape[1:]), limit=limit)
+    inputs, own_labels = collect(images, tuple(model.inputs[0].shape[1:]), limit=limit, preprocess=preprocess)
     labels = own_labels if labels is None else np.asarray(labels)[: len(inputs)]
     chunk = _eager_chunk(model)
     outputs = [
         keras.ops.convert_to_numpy(model(inputs[start : start + chunk], training=False))
         for start in range(0, len(inputs), chunk)
     ]
-    result = Reference(images=inputs, labels=labels, outputs=np.concatenate(outputs).astype(np.float32))
+    result = Reference(
+        images=inputs, labels=labels, outputs=np.concatenate(outputs).astype(np.float32), preprocess=preprocess
+    )
     if labels is not None:
         _check_labels(labels, result.outputs)
     if not np.isfinite(result.outputs).all():
@@ -68,11 +87,12 @@ def _check_labels(labels: np.ndarray, outputs: np.ndarray) -> None:
         raise ValueError(f"labels must lie between 0 and {outputs.shape[1] - 1}. Received: {received}")
 
 
-def check(reference: Reference, path: str | Path) -> Report:
-    """Run the artifact at `path` on the reference's images and judge it."""
+def check(reference: Reference, path: str | Path, *, pixels: bool | None = None) -> Report:
+    """Run the artifact at `path` on the reference's images and judge it; `pixels` is None to ask the artifact."""
     name = artifact_format(path)
     require_judgeable(name, reference)
-    return judge(reference, run(path, reference, name), FORMATS[name].tolerance, path=path, name=name)
+    outputs = run(path, reference, name, pixels=pixels)
+    return judge(reference, outputs, FORMATS[name].tolerance, path=path, name=name)
 
 
 def require_judgeable(name: str, reference: Reference) -> None:
@@ -90,10 +110,12 @@ def require_judgeable(name: str, reference: Reference) -> None:
         )
 
 
-def check_or_report(reference: Reference, path: str | Path, name: str | None = None) -> Report:
+def check_or_report(
+    reference: Reference, path: str | Path, name: str | None = None, *, pixels: bool | None = None
+) -> Report:
     """Check an artifact; one that cannot be run gets a report that says why, instead of an error."""
     try:
-        return check(reference, path)
+        return check(reference, path, pixels=pixels)
     except ArtifactError as error:
         # A name that is not known is not known from the file's ending either.
         row = FORMATS[name].tolerance if name else Tolerance()
@@ -108,9 +130,15 @@ def check_or_report(reference: Reference, path: str | Path, name: str | None = N
         )
 
 
-def run(path: str | Path, reference: Reference, name: str) -> np.ndarray:
-    """Give the artifact's outputs (n, ...) on the reference's images; raises ArtifactError for one of other shapes."""
+def run(path: str | Path, reference: Reference, name: str, *, pixels: bool | None = None) -> np.ndarray:
+    """Give the artifact's outputs (n, ...) on the reference's images, or on their pixels where it takes those.
+
+    Raises ArtifactError for an artifact of other shapes, ValueError for images that are no grey levels.
+    """
     expected = (reference.images.shape[1:], reference.outputs.shape[1:])
+    images = reference.images
+    if takes_pixels(path) if pixels is None else pixels:
+        images = to_pixels(images, known(reference.preprocess))
     if name == "saved_model":
         try:
             answer, description = open_saved_model(str(path))
@@ -118,11 +146,11 @@ def run(path: str | Path, reference: Reference, name: str) -> np.ndarray:
         except Exception as error:
             raise ArtifactError(f"a SavedModel that cannot be loaded: {error}. Received: {path}") from error
         _check_shapes(description["input"]["shape"], description["output"]["shape"], expected, path)
-        chunks = range(0, len(reference.images), CHUNK)
-        return np.concatenate([answer(reference.images[start : start + CHUNK]) for start in chunks])
+        chunks = range(0, len(images), CHUNK)
+        return np.concatenate([answer(images[start : start + CHUNK]) for start in chunks])
     with opened(path, threads=os.cpu_count() or 1) as session:
         _check_shapes(session.input["shape"], session.output["shape"], expected, path)
-        return np.stack([session.answer(image) for image in reference.images])
+        return np.stack([session.answer(image) for image in images])
 
 
 def _check_shapes(

@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any
 
 import keras
-import numpy as np
 
 from kres.resampling import KERNELS, Ops, Tensor, resize_and_crop, tensorflow_ops
 
@@ -130,13 +129,6 @@ class Preprocess:
         scale = ops.cast([1 / (255 * std) for std in self.std], "float32")
         # In this order a compiler finds no product to fuse with a sum, which would round once where others round twice.
         return (images - middle) * scale
-
-    def to_pixels(self, inputs: np.ndarray) -> np.ndarray:
-        """A network's inputs (..., h, w, c) back as RGB pixels, uint8: what calling it undoes, to a grey level."""
-        pixels = 255 * (inputs * np.asarray(self.std) + np.asarray(self.mean))
-        if self.order == "bgr":
-            pixels = pixels[..., ::-1]
-        return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON holds them; `Preprocess(**...)` turns them back."""

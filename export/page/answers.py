@@ -11,6 +11,7 @@ import numpy as np
 from kres.export.comparison import Change, Reference
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.tables import table
+from kres.export.pixels import RANGE, grey_levels
 
 # A larger matrix is no longer read, so its most frequent confusions stand in a list.
 MOST_CLASSES = 20
@@ -107,7 +108,7 @@ def examples(page: Page) -> str:
     for row in _interesting(reference, [artifact.report.changed for artifact in compared]):
         keras = int(reference.outputs[row].argmax())
         given = {"Keras": keras, **{name: changed.get(row, keras) for name, changed in answers.items()}}
-        picture = preprocess.to_pixels(reference.images[row])
+        picture = np.clip(np.rint(grey_levels(reference.images[row], preprocess)), *RANGE).astype(np.uint8)
         figures.append(_figure(page, picture, int(reference.labels[row]), given))
     note = "Where an artifact's answer is not Keras's, and where Keras is least sure. ✓ and ✗ compare with the label."
     return f'<p class="note">{note}</p><div class="row">{"".join(figures)}</div>'

@@ -11,14 +11,10 @@ from kres.preprocessing import Preprocess
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """One artifact: how it compares with the Keras model, how fast it is if it was timed.
-
-    `pixels` says that its input is raw RGB of 0..255, and not normalised.
-    """
+    """One artifact: how it compares with the Keras model, and how fast it is, if it was timed."""
 
     report: Report
     timing: Timing | None = None
-    pixels: bool = False
 
     @property
     def name(self) -> str:
@@ -36,20 +32,24 @@ class Artifact:
 class Page:
     """What a report shows; a section without data is left out.
 
-    `reference` holds what the Keras model answered, on the images that the artifacts were compared on; where it has no
-    labels its images are taken for random ones, and none is shown. `preprocess` is the model's: without it there are no
-    pictures and no snippets. `layers` holds a layer's signal-to-noise ratio in dB, in the network's order, `history` a
-    mapping a row of log.csv.
+    `reference` holds what the Keras model answered, on the images that the artifacts were compared on: where it has no
+    labels its images are taken for random ones, and none is shown, and without its `preprocess` there are no pictures
+    and no snippets. `layers` holds a layer's signal-to-noise ratio in dB, in the network's order, `history` a mapping a
+    row of log.csv.
     """
 
     title: str
     artifacts: Sequence[Artifact]
     reference: Reference | None = None
-    preprocess: Preprocess | None = None
     class_names: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     layers: Mapping[str, float] = field(default_factory=dict)
     history: Sequence[Mapping[str, float | None]] = ()
+
+    @property
+    def preprocess(self) -> Preprocess | None:
+        """How images become the model's input."""
+        return None if self.reference is None else self.reference.preprocess
 
     def name_of(self, label: int) -> str:
         """A class's name, or its number where the classes have no names."""

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from html import escape
 
+from kres.export.about import LABELS
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.tables import table
-from kres.export.snippets import LABELS, LANGUAGES, facts, snippet
+from kres.export.pixels import takes_pixels
+from kres.export.snippets import LANGUAGES, facts, snippet
 from kres.export.tensors import Interface, Tensor, interface
 from kres.preprocessing import Preprocess
 
@@ -17,23 +19,28 @@ def usage(page: Page) -> str:
     groups: dict[tuple[Interface, bool], list[Artifact]] = {}
     for artifact in page.artifacts:
         if artifact.report.passed and artifact.kind in LANGUAGES:
-            groups.setdefault((interface(artifact.report.path), artifact.pixels), []).append(artifact)
-    text = "".join(_group(page, tensors, artifacts) for (tensors, _), artifacts in groups.items())
-    if not text:
-        return ""
-    names = "\n".join(escape(name) for name in page.class_names)
-    listed = f"<details><summary><code>{LABELS}</code>: the names of the {len(page.class_names)} classes</summary>"
-    return text + (f"{listed}<pre>{names}</pre></details>" if names else "")
+            path = artifact.report.path
+            groups.setdefault((interface(path), takes_pixels(path)), []).append(artifact)
+    drawn = [_group(page, tensors, artifacts, pixels=pixels) for (tensors, pixels), artifacts in groups.items()]
+    return "".join((*drawn, _labels(page.class_names))) if drawn else ""
 
 
-def _group(page: Page, tensors: Interface, artifacts: Sequence[Artifact]) -> str:
+def _labels(names: Sequence[str]) -> str:
+    """The file of labels that the snippets read."""
+    file = f"<code>{LABELS}</code>"
+    if not names:
+        return f'<p class="note">The model does not know its classes\' names. {file} holds them, one a line.</p>'
+    listed = "\n".join(map(escape, names))
+    return f"<details><summary>{file}: the names of the {len(names)} classes</summary><pre>{listed}</pre></details>"
+
+
+def _group(page: Page, tensors: Interface, artifacts: Sequence[Artifact], *, pixels: bool) -> str:
     names = ", ".join(f"<code>{escape(artifact.name)}</code>" for artifact in artifacts)
-    first = artifacts[0]
     rows = [
-        *(_row("input", tensor, _input(tensor, page.preprocess, pixels=first.pixels)) for tensor in tensors.inputs),
+        *(_row("input", tensor, _input(tensor, page.preprocess, pixels=pixels)) for tensor in tensors.inputs),
         *(_row("output", tensor, _output(tensor)) for tensor in tensors.outputs),
     ]
-    return f"<h3>{names}</h3>{table(HEAD, rows)}{_snippets(page, tensors, first)}"
+    return f"<h3>{names}</h3>{table(HEAD, rows)}{_snippets(page, tensors, artifacts[0], pixels=pixels)}"
 
 
 def _row(role: str, tensor: Tensor, holds: str) -> tuple[str, str, str, str]:
@@ -61,13 +68,13 @@ def _integers(tensor: Tensor) -> str:
     return f"; as integers: (integer - {tensor.zero_point}) * {tensor.scale:.8g}"
 
 
-def _snippets(page: Page, tensors: Interface, artifact: Artifact) -> str:
+def _snippets(page: Page, tensors: Interface, artifact: Artifact, *, pixels: bool) -> str:
     """The snippets of a classifier of square RGB pictures; other artifacts have none."""
     source, target = tensors.inputs[0], tensors.outputs[0]
     square = len(source.shape) == 4 and source.shape[1] == source.shape[2] and source.shape[3] == 3
     if page.preprocess is None or not square or len(target.shape) != 2:
         return ""
-    known = facts(artifact.name, page.preprocess, pixels=artifact.pixels, source=source, target=target)
+    known = facts(artifact.name, page.preprocess, pixels=pixels, source=source, target=target)
     drawn = []
     for language in LANGUAGES[artifact.kind]:
         text = snippet(language.template, known)

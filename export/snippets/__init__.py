@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from kres.export.about import LABELS
 from kres.export.tensors import Tensor
 from kres.preprocessing import Preprocess
 
 DIRECTORY = Path(__file__).parent
-LABELS = "labels.txt"
 _ALONE = re.compile(r"^([ \t]*)\{\{(\w+):(\w+)\}\}\n", re.MULTILINE)
 _FACT = re.compile(r"\{\{(\w+)\}\}")
 

@@ -27,8 +27,8 @@ def demo(
 
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
-    from kres.cli.models import proof, resolve
-    from kres.export import FORMATS, export_all
+    from kres.cli.models import class_names, proof, resolve
+    from kres.export import FORMATS, About, export_all
     from kres.training import fit
 
     workdir = directory / f"demo-seed{seed}"
@@ -38,6 +38,7 @@ def demo(
     target.mkdir(exist_ok=True)
     with Console(stderr=True).status("running the Keras model") as status:
         named = resolve(str(workdir))
+        names = class_names(named, None)
         found = proof(named, DATA, limit=result.n_images)
         reports = export_all(
             named.model,
@@ -46,10 +47,11 @@ def demo(
             name=named.name,
             expected=found.reference,
             calibration=found.calibration,
+            about=About(class_names=names),
             started=lambda name: status.update(f"writing and running {name}"),
         )
         artifacts = timed(reports, started=lambda name: status.update(f"timing {name}"))
-    page = _write_report(workdir, named, found, result, artifacts)
+    page = _write_report(workdir, named, found, names, result, artifacts)
     if as_json:
         rows = [{**dataclasses.asdict(artifact.report), "ms": _milliseconds(artifact)} for artifact in artifacts]
         answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": rows, "report": str(page)}
@@ -92,7 +94,9 @@ def _show(result: Any, artifacts: Sequence[Any], page: Path) -> None:
     typer.echo(f"Report: {page}")
 
 
-def _write_report(workdir: Path, named: Any, found: Any, result: Any, artifacts: Sequence[Any]) -> Path:
+def _write_report(
+    workdir: Path, named: Any, found: Any, names: Sequence[str] | None, result: Any, artifacts: Sequence[Any]
+) -> Path:
     facts = {
         "network": "ResNet-20 (He et al. 2015)",
         "recipe": f"{result.recipe}, seed {result.seed}, {result.steps} steps",
@@ -104,6 +108,7 @@ def _write_report(workdir: Path, named: Any, found: Any, result: Any, artifacts:
         named,
         found,
         artifacts,
+        class_names=names,
         title=f"{result.recipe}: from digits to a phone",
         facts=facts,
         history=[dataclasses.asdict(row) for row in result.history],

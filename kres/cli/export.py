@@ -1,5 +1,6 @@
 """`kres export`: from a model to artifacts that have been run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from kres.cli.verify import (
     Data,
     Images,
     ImageSize,
+    Labels,
     OnCorrupt,
     Source,
     Weights,
@@ -34,6 +36,21 @@ def export(
     ] = None,
     data: Data = None,
     io: Annotated[str, typer.Option(help="Input and output of the int8 file: float32, int8 or uint8.")] = "float32",
+    pixels: Annotated[
+        bool | None,
+        typer.Option(
+            "--pixels/--no-pixels",
+            help="Raw RGB pixels 0..255 as input, normalised in the graph; MediaPipe opens such files. "
+            "Default: for uint8 alone.",
+        ),
+    ] = None,
+    labels: Labels = None,
+    description: Annotated[str, typer.Option(help="For the files' metadata: what the model is for.")] = "",
+    author: Annotated[str, typer.Option(help="For the files' metadata: who made the model.")] = "",
+    model_version: Annotated[str, typer.Option(help="For the files' metadata: the model's version.")] = "",
+    licence: Annotated[
+        str, typer.Option(help="For the files' metadata. Default: that of the published weights, if there are any.")
+    ] = "",
     weights: Weights = None,
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
@@ -48,8 +65,8 @@ def export(
 
     report.html beside them shows what was found, and how an application loads each file.
     """
-    from kres.cli.models import proof, resolve
-    from kres.export import FORMATS, export_all
+    from kres.cli.models import class_names, proof, resolve
+    from kres.export import FORMATS, About, export_all
     from kres.export.artifacts import check_format, check_io
 
     names = list(FORMATS) if all_formats else [check_format(name) for name in formats or ()]
@@ -69,9 +86,19 @@ def export(
         )
         if data is None and named.data is None and any(FORMATS[name].calibrated for name in names):
             raise ValueError("int8 takes its ranges from images: give --data, or leave int8 out. Received: no --data")
+        about = About(
+            class_names=class_names(named, labels),
+            name=named.name,
+            description=description,
+            version=model_version,
+            author=author,
+            licence=licence,
+        ).of(named.model)  # a wrong file of labels is told before minutes go by
         directory = output or (named.directory or Path()) / "export"
         directory.mkdir(parents=True, exist_ok=True)
         found = proof(named, data, limit=images, on_corrupt=on_corrupt)
+        if about.class_names is None:
+            about = replace(about, class_names=found.class_names)
         reports = export_all(
             named.model,
             directory,
@@ -80,11 +107,13 @@ def export(
             expected=found.reference,
             calibration=found.calibration,
             io=io,
+            pixels=pixels,
+            about=about,
             started=lambda name: status.update(f"writing and running {name}"),
         )
         artifacts = timed(reports, bench=bench, started=lambda name: status.update(f"timing {name}"))
         page = directory / NAME
-        write_report(page, named, found, artifacts)
+        write_report(page, named, found, artifacts, class_names=about.class_names)
     show(reports, description=found.description, as_json=as_json)
     progress.print(f"Report: {page}", markup=False, highlight=False, soft_wrap=True)
     if not all(report.passed for report in reports):

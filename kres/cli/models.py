@@ -38,6 +38,8 @@ class Proof:
     reference: export.Reference
     calibration: export.Images | None
     description: str
+    class_names: tuple[str, ...] | None = None
+    """The source's names of the classes."""
 
 
 def resolve(
@@ -109,12 +111,19 @@ def _saved(path: Path, checkpoint: str) -> Named:
     )
 
 
-def class_names(named: Named) -> list[str] | None:
-    """The names of a model's classes; None for ImageNet's, and numbers where nothing else is known."""
-    classes = named.model.output_shape[-1]
-    if named.class_names is None and named.directory is None and classes == len(imagenet_classes()):
-        return None
-    return list(named.class_names or map(str, range(classes)))
+def class_names(named: Named, labels: Path | None) -> tuple[str, ...] | None:
+    """The names of a model's classes: those of the file `labels`, else the run's own, else ImageNet's, or None."""
+    if labels is not None:
+        return tuple(labels.read_text(encoding="utf-8").splitlines())
+    if are_imagenets(named):
+        return tuple(name for _, name in imagenet_classes())
+    return named.class_names
+
+
+def are_imagenets(named: Named) -> bool:
+    """Whether nothing says that a model's classes are others than ImageNet's: no run, and their number."""
+    unsaid = named.class_names is None and named.directory is None
+    return unsaid and named.model.output_shape[-1] == len(imagenet_classes())
 
 
 def images_of(named: Named, data: str | None, *, on_corrupt: str = "fail") -> "Source":
@@ -147,8 +156,9 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
     """
     if data is None and named.data is None:
         from kres.export.artifacts import random_images
+        from kres.export.pixels import preprocess_of
 
-        images = random_images(named.model)
+        images = random_images(named.model, preprocess_of(named.model))
         description = f"{len(images)} seeded random images: no accuracy is measured"
         return Proof(reference=export.reference(named.model, images), calibration=None, description=description)
     from kres.export.artifacts import CALIBRATION_IMAGES
@@ -165,4 +175,6 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
     count = min(CALIBRATION_IMAGES, len(source.train))
     calibration, _ = sample_images(source, preprocess, count=count)
     description = f"{len(reference.images)} held-out images of {source.name}"
-    return Proof(reference=reference, calibration=calibration, description=description)
+    return Proof(
+        reference=reference, calibration=calibration, description=description, class_names=tuple(source.class_names)
+    )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import kres
-from kres.decoding import imagenet_classes
 from kres.hardware import cpu_flags
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def write_report(
     proof: "Proof",
     artifacts: Sequence["Artifact"],
     *,
+    class_names: Sequence[str] | None,
     title: str | None = None,
     facts: Mapping[str, str] | None = None,
     history: Sequence[Mapping[str, Any]] = (),
@@ -59,18 +59,11 @@ def write_report(
         title=title or f"{named.name}: exported and compared",
         artifacts=artifacts,
         reference=reference,
-        preprocess=kres.preprocess(named.model) if isinstance(named.model, kres.ResNet) else None,
-        class_names=_names(named) if reference.outputs.ndim == 2 else (),
+        class_names=class_names or (),
         facts=known,
         history=history,
     )
     write_page(page, path)
-
-
-def _names(named: "Named") -> list[str]:
-    from kres.cli.models import class_names
-
-    return class_names(named) or [name for _, name in imagenet_classes()]
 
 
 def processor() -> str:

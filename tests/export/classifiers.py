@@ -7,7 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kres.export.about import About
 from kres.export.formats import FORMATS, Options
+from kres.export.metadata import pack
+from kres.export.normalisation import RAW
+from kres.export.pixels import with_pixels
 from kres.preprocessing import Preprocess
 
 SIZE = 12
@@ -47,11 +51,13 @@ def _classifiers(directory: Path) -> Iterator[tuple[str, Classifier]]:
     for name, (preprocess, raw, format_name, io) in cases.items():
         model = _net(preprocess)
         normalised = keras.ops.convert_to_numpy(preprocess(pixels))
-        written = _on_pixels(model, preprocess) if raw else model
+        written = with_pixels(model, preprocess) if raw else model
         options = Options(calibration=pixels if raw else normalised, io=io)
         path = directory / f"{name}{FORMATS[format_name].suffix}"
         FORMATS[format_name].write(written, path, options)
-        yield name, Classifier(path, model, preprocess, raw)
+        if raw:
+            pack(path, About(class_names=LABELS), RAW, probabilities=True)
+        yield name, Classifier(path, model, preprocess, pixels=raw)
 
 
 def _net(preprocess: Preprocess) -> keras.Model:
@@ -64,8 +70,3 @@ def _net(preprocess: Preprocess) -> keras.Model:
         keras.layers.Flatten()(x)
     )
     return keras.Model(images, keras.layers.Softmax()(x))
-
-
-def _on_pixels(model: keras.Model, preprocess: Preprocess) -> keras.Model:
-    pixels = keras.Input((SIZE, SIZE, 3))
-    return keras.Model(pixels, model(preprocess(pixels)))

@@ -1,6 +1,7 @@
 """The page holds what it was given, escaped, needs no other file, and a browser draws it on a telephone too."""
 
 import base64
+import io
 import json
 import os
 import re
@@ -33,7 +34,7 @@ def evidence(classifiers):
     return page(classifiers)
 
 
-def reference() -> Reference:
+def reference(preprocess: Preprocess | None = None) -> Reference:
     """Answers that are right but for 2 %, on images that are the same but for their brightness."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, CLASSES, N)
@@ -41,7 +42,8 @@ def reference() -> Reference:
     outputs = rng.uniform(0, 0.05, (N, CLASSES))
     outputs[np.arange(N), best] = 1
     images = np.broadcast_to(np.linspace(-1, 1, N)[:, None, None, None], (N, SIZE, SIZE, 3))
-    return Reference(images=images, labels=labels, outputs=outputs / outputs.sum(1, keepdims=True))
+    probabilities = outputs / outputs.sum(1, keepdims=True)
+    return Reference(images=images, labels=labels, outputs=probabilities, preprocess=preprocess)
 
 
 def artifact(path, name: str, *, changed=(), passed: bool = True) -> Artifact:
@@ -75,7 +77,7 @@ def artifact(path, name: str, *, changed=(), passed: bool = True) -> Artifact:
 
 def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digits") -> Page:
     """A page with every section, of real files."""
-    answered = reference()
+    answered = reference(classifiers["float32"].preprocess)
     keras = answered.outputs.argmax(1)
     changed = [Change(7, int(keras[7]), int(keras[7] + 1) % CLASSES), Change(9, int(keras[9]), 3)]
     history = [
@@ -97,7 +99,6 @@ def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digit
             artifact(classifiers["int8"].path.with_name("worse.int8.tflite.rejected"), "dynamic", passed=False),
         ],
         reference=answered,
-        preprocess=classifiers["float32"].preprocess,
         class_names=[f"class {i}" for i in range(CLASSES)],
         layers={f"stage1_block{i}_conv1": 40.0 - 1.3 * i for i in range(25)} | {"predictions": np.inf},
         history=history,
@@ -190,13 +191,15 @@ def test_examples_begin_with_the_answers_that_changed(evidence):
     ]
 
 
-def test_pictures_are_the_images_before_they_were_normalised():
-    pixels = np.arange(256, dtype=np.uint8)[:, None, None].repeat(3, -1)
-    for order in ("rgb", "bgr"):
-        preprocess = Preprocess(size=8, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), order=order)
-        inputs = np.asarray(preprocess(pixels))
-        np.testing.assert_array_equal(preprocess.to_pixels(inputs), pixels)
-        assert preprocess.to_pixels(inputs * 100).max() == 255
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_pictures_are_the_images_before_they_were_normalised(order):
+    preprocess = Preprocess(size=SIZE, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), order=order)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
+    inputs = np.asarray(preprocess(pixels))
+    for images, expected in ((inputs, pixels), (100 * abs(inputs) + 9, np.full_like(pixels, 255))):
+        given = Reference(images=images, labels=np.zeros(1, int), outputs=np.eye(2)[:1], preprocess=preprocess)
+        content = re.search(r"base64,([^\"]+)", html(Page(title="t", artifacts=(), reference=given)))[1]
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(content)))), expected[0])
 
 
 def test_layers_with_the_lowest_ratio_come_first_and_all_can_be_unfolded(evidence):
@@ -232,8 +235,8 @@ def test_files_that_are_used_in_one_way_share_their_snippets(classifiers):
     artifacts = [artifact(path, "float32"), artifact(twin, "float16")]
     text = section(html(replace(page(classifiers), artifacts=artifacts)), "usage")
     assert len(re.findall("<h3>", text)) == 1 and text.count("<summary>Python") == 1 and "twin.tflite" in text
-    raw = [artifacts[0], replace(artifacts[1], pixels=True)]
-    text = section(html(replace(page(classifiers), artifacts=raw)), "usage")
+    artifacts[1] = artifact(classifiers["pixels"].path, "float32")
+    text = section(html(replace(page(classifiers), artifacts=artifacts)), "usage")
     assert len(re.findall("<h3>", text)) == 2 and "RGB pixels of 0..255" in text
 
 
@@ -248,10 +251,12 @@ def test_sections_without_data_are_left_out(classifiers):
     bare = html(Page(title="t", artifacts=[replace(artifact(classifiers["float32"].path, "float32"), timing=None)]))
     assert re.findall(r"<h2 id=\"(\w+)\"", bare) == ["artifacts", "size", "changes", "usage"]
     assert "<summary>" not in bare, "without a preprocess no snippet can be right"
+    assert "does not know its classes' names" in bare
     features = Reference(images=np.zeros((2, 4, 4, 3)), labels=np.zeros(2, int), outputs=np.zeros((2, 2, 2, 8)))
     text = html(replace(page(classifiers), reference=features, artifacts=()))
     assert not section(text, "confusion") and not section(text, "examples")
-    unlabelled = html(replace(page(classifiers), reference=replace(reference(), labels=None)))
+    given = page(classifiers)
+    unlabelled = html(replace(given, reference=replace(given.reference, labels=None)))
     assert not section(unlabelled, "confusion") and not section(unlabelled, "examples")
     assert 'data-label="right to wrong">-<' in section(unlabelled, "changes")
 
@@ -267,8 +272,10 @@ def test_many_classes_become_a_list_of_confusions():
 
 
 def test_large_pictures_are_jpegs(classifiers):
-    large = Reference(images=np.zeros((1, 80, 80, 3)), labels=np.zeros(1, int), outputs=np.eye(2)[:1])
-    text = html(replace(page(classifiers), reference=large, artifacts=(), class_names=()))
+    preprocess = classifiers["float32"].preprocess
+    images = np.zeros((1, 80, 80, 3))
+    large = Reference(images=images, labels=np.zeros(1, int), outputs=np.eye(2)[:1], preprocess=preprocess)
+    text = html(Page(title="t", artifacts=(), reference=large))
     assert "data:image/jpeg;base64,/9j/" in text
 
 

@@ -123,7 +123,7 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
     assert '<h2 id="latency">' in page and "<img" not in page, "random images are no examples"
     refused = invoke(*arguments, "--format", "float16", "--format", "int8")
     assert isinstance(refused.exception, ValueError) and "give --data" in str(refused.exception)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import keras
 import kres
 from kres.export.about import About
 from kres.export.comparison import Report
+from kres.export.interfaces import interface
 from kres.export.normalisation import Normalisation
-from kres.export.tensors import interface
 
 SUFFIX = ".json"
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from html import escape
 
 from kres.export.about import LABELS
+from kres.export.interfaces import Interface, Tensor, interface
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.tables import table
 from kres.export.pixels import takes_pixels
 from kres.export.snippets import LANGUAGES, facts, snippet
-from kres.export.tensors import Interface, Tensor, interface
 from kres.preprocessing import Preprocess
 
 HEAD = ("tensor", "shape", "type", "holds")

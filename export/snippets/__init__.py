@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kres.export.about import LABELS
-from kres.export.tensors import Tensor
+from kres.export.interfaces import Tensor
 from kres.preprocessing import Preprocess
 
 DIRECTORY = Path(__file__).parent

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from kres.export import snippets
+from kres.export.interfaces import Tensor, interface
 from kres.export.runner import dequantize, quantize
 from kres.export.snippets import LANGUAGES, facts, snippet
-from kres.export.tensors import Tensor, interface
 from tests.export.browser import dump_dom
 from tests.export.classifiers import LABELS, SIZE
 from tests.support import skip_or_fail

@@ -38,13 +38,25 @@ class Change(NamedTuple):
     artifact: int
 
 
+EXACT_DB = 300.0
+"""The signal-to-noise ratio of a layer without any difference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerError:
+    """How exact an artifact computes a layer: signal over noise against Keras in dB, 300 for no difference at all."""
+
+    name: str
+    snr_db: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """The outcome of a verification; differences are in units of the largest logit (of the largest output in int8).
 
     `agreement` is the share of images with the same top-1, `changed` holds the others, `lost` is the number of images
     that top-1 loses: counted where there are labels, else expected by the Keras model's own probabilities. What could
-    not be measured is None.
+    not be measured is None. `layers` holds the layers' errors, in the network's order, where they were measured.
     """
 
     path: str
@@ -62,6 +74,7 @@ class Report:
     top1: float | None = None
     top1_keras: float | None = None
     changed: tuple[Change, ...] = ()
+    layers: tuple[LayerError, ...] = ()
 
 
 def judge(reference: Reference, outputs: np.ndarray, tolerance: Tolerance, *, path: str | Path, name: str) -> Report:

@@ -34,8 +34,7 @@ class Page:
 
     `reference` holds what the Keras model answered, on the images that the artifacts were compared on: where it has no
     labels its images are taken for random ones, and none is shown, and without its `preprocess` there are no pictures
-    and no snippets. `layers` holds a layer's signal-to-noise ratio in dB, in the network's order, `history` a mapping a
-    row of log.csv.
+    and no snippets. `history` holds a mapping a row of log.csv.
     """
 
     title: str
@@ -43,7 +42,6 @@ class Page:
     reference: Reference | None = None
     class_names: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
-    layers: Mapping[str, float] = field(default_factory=dict)
     history: Sequence[Mapping[str, float | None]] = ()
 
     @property

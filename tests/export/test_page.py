@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from kres.export import Timing
-from kres.export.comparison import Change, Reference, Report, measure
+from kres.export.comparison import Change, LayerError, Reference, Report, measure
 from kres.export.formats import FORMATS
 from kres.export.page import Artifact, Page, html, write_page
 from kres.export.page.answers import confusion_matrix
@@ -46,7 +46,7 @@ def reference(preprocess: Preprocess | None = None) -> Reference:
     return Reference(images=images, labels=labels, outputs=probabilities, preprocess=preprocess)
 
 
-def artifact(path, name: str, *, changed=(), passed: bool = True) -> Artifact:
+def artifact(path, name: str, *, changed=(), layers=(), passed: bool = True) -> Artifact:
     report = Report(
         path=str(path),
         format=name,
@@ -60,6 +60,7 @@ def artifact(path, name: str, *, changed=(), passed: bool = True) -> Artifact:
         top1=0.9933,
         top1_keras=0.98,
         changed=tuple(changed),
+        layers=tuple(layers),
     )
     timing = Timing(
         path=str(path),
@@ -80,6 +81,8 @@ def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digit
     answered = reference(classifiers["float32"].preprocess)
     keras = answered.outputs.argmax(1)
     changed = [Change(7, int(keras[7]), int(keras[7] + 1) % CLASSES), Change(9, int(keras[9]), 3)]
+    layers = [LayerError(name=f"stage1_block{i}_conv1", snr_db=40.0 - 1.3 * i) for i in range(25)]
+    layers.append(LayerError(name="predictions", snr_db=300.0))
     history = [
         {
             "epoch": float(i),
@@ -95,12 +98,11 @@ def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digit
         artifacts=[
             artifact(classifiers["saved_model"].path, "saved_model"),
             artifact(classifiers["float32"].path, "float32", changed=changed[:1]),
-            artifact(classifiers["uint8"].path, "int8", changed=changed),
+            artifact(classifiers["uint8"].path, "int8", changed=changed, layers=layers),
             artifact(classifiers["int8"].path.with_name("worse.int8.tflite.rejected"), "dynamic", passed=False),
         ],
         reference=answered,
         class_names=[f"class {i}" for i in range(CLASSES)],
-        layers={f"stage1_block{i}_conv1": 40.0 - 1.3 * i for i in range(25)} | {"predictions": np.inf},
         history=history,
     )
 
@@ -206,7 +208,7 @@ def test_layers_with_the_lowest_ratio_come_first_and_all_can_be_unfolded(evidenc
     text = section(html(evidence), "layers")
     shown, unfolded = text.split("<details>")
     assert re.findall(r"\d+\.\d dB", shown)[:2] == ["8.8 dB", "10.1 dB"] and shown.count("<tr>") == 20
-    assert unfolded.count("<tr>") == 26 and "no error" in unfolded
+    assert unfolded.count("<tr>") == 26 and "exact" in unfolded and "uint8.int8.tflite" in shown
 
 
 def test_snippets_stand_with_the_files_that_they_load(evidence):
@@ -243,7 +245,7 @@ def test_files_that_are_used_in_one_way_share_their_snippets(classifiers):
 def test_text_is_escaped(classifiers):
     name = '<script>alert("1")</script>'
     given = page(classifiers, title=name)
-    text = html(replace(given, class_names=[name] * CLASSES, facts={name: name}, layers={name: 1.0}))
+    text = html(replace(given, class_names=[name] * CLASSES, facts={name: name}))
     assert "<script" not in text and escape(name) in text
 
 

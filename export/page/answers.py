@@ -25,11 +25,15 @@ LARGEST_PNG = 64
 def changes(page: Page) -> str:
     """Draw which classes' answers changed between the Keras model and each artifact, and what that cost."""
     compared = [artifact for artifact in page.artifacts if artifact.report.agreement is not None]
-    if not compared:
-        return ""
-    rows = [(f"<code>{escape(artifact.name)}</code>", *_changed(page, artifact)) for artifact in compared]
+    changed = [artifact for artifact in compared if artifact.report.changed]
+    same = ", ".join(_name(artifact) for artifact in compared if not artifact.report.changed)
     head = ("artifact", "changed", "right to wrong", "wrong to right", "Keras's class → the artifact's")
-    return table(head, rows)
+    text = table(head, [(_name(artifact), *_changed(page, artifact)) for artifact in changed]) if changed else ""
+    return text + (f'<p class="note">The Keras model\'s answer to every image: {same}.</p>' if same else "")
+
+
+def _name(artifact: Artifact) -> str:
+    return f"<code>{escape(artifact.name)}</code>"
 
 
 def _changed(page: Page, artifact: Artifact) -> tuple[str, str, str, str]:
@@ -46,8 +50,7 @@ def _changed(page: Page, artifact: Artifact) -> tuple[str, str, str, str]:
     if labels is not None:
         lost = str(sum(labels[change.image] == change.keras for change in found))
         won = str(sum(labels[change.image] == change.artifact for change in found))
-    listed = f'<ul class="pairs">{"".join(names)}</ul>' if names else "-"
-    return f"{len(found)} of {artifact.report.n}", lost, won, listed
+    return f"{len(found)} of {artifact.report.n}", lost, won, f'<ul class="pairs">{"".join(names)}</ul>'
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:

@@ -74,7 +74,8 @@ def test_the_report_shows_the_artifacts_and_how_to_load_them(exported):
     titles = ("Artifacts", "Size", "Changed answers", "Confusion matrix", "Examples", "In an application")
     assert re.findall(r"<h2 id=\"\w+\">(.*?)</h2>", page) == list(titles)
     for row in json.loads(result.stdout)["artifacts"]:
-        assert row["path"].split("/")[-1] in page and f"{len(row['changed'])} of 599" in page
+        assert row["path"].split("/")[-1] in page
+        assert not row["changed"] or f"{len(row['changed'])} of 599" in page
     assert "599 held-out images of digits" in page
     assert "floatArrayOf(0.5f, 0.5f, 0.5f)" in page and "the central 32 x 32" in page
 

@@ -11,6 +11,7 @@ import numpy as np
 from kres.export.comparison import Change, Reference
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.tables import table
+from kres.export.page.words import breakable
 from kres.export.pixels import RANGE, grey_levels
 
 # A larger matrix is no longer read, so its most frequent confusions stand in a list.
@@ -33,7 +34,7 @@ def changes(page: Page) -> str:
 
 
 def _name(artifact: Artifact) -> str:
-    return f"<code>{escape(artifact.name)}</code>"
+    return f"<code>{breakable(artifact.name)}</code>"
 
 
 def _changed(page: Page, artifact: Artifact) -> tuple[str, str, str, str]:

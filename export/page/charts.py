@@ -7,6 +7,8 @@ from html import escape
 
 import numpy as np
 
+from kres.export.page.words import breakable
+
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
 
@@ -43,9 +45,8 @@ def bars(rows: Sequence[Bar], *, title: str) -> str:
         if row.low is not None and row.high is not None:
             left, right = share(row.low), share(row.high)
             spread = f'<i style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
-        label = escape(row.label).replace(".", ".<wbr>")  # a long name of a file breaks there first
         lines.append(
-            f'<tr><th scope="row">{label}</th><td class="value">{escape(row.text)}</td>'
+            f'<tr><th scope="row">{breakable(row.label)}</th><td class="value">{escape(row.text)}</td>'
             f'<td class="track" aria-hidden="true"><div><b style="width:{share(row.value):.1f}%"></b>{spread}</div>'
             "</td></tr>"
         )

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from kres.export.comparison import EXACT_DB, LayerError
 from kres.export.page.charts import Bar, bars
 from kres.export.page.contents import Page
+from kres.export.page.words import breakable
 
 # More bars are not compared with each other any more.
 MOST_LAYERS = 20
@@ -17,7 +17,7 @@ def layers(page: Page) -> str:
     """Draw the layers of each artifact that was measured so: the lowest ratios, and all to be unfolded."""
     measured = [artifact for artifact in page.artifacts if artifact.report.layers]
     return "".join(
-        f"<h3><code>{escape(artifact.name)}</code></h3>{_layers(artifact.report.layers)}" for artifact in measured
+        f"<h3><code>{breakable(artifact.name)}</code></h3>{_layers(artifact.report.layers)}" for artifact in measured
     )
 
 

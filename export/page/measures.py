@@ -5,6 +5,7 @@ from html import escape
 from kres.export.page.charts import Bar, bars
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.tables import table as drawn
+from kres.export.page.words import breakable, percent
 
 HEAD = ("artifact", "format", "top-1", "agreement", "max difference", "verdict")
 
@@ -13,7 +14,7 @@ def table(page: Page) -> str:
     """Draw accuracy, agreement with the Keras model and verdict of each artifact."""
     rows = [
         (
-            f"<code>{escape(artifact.name)}</code>",
+            f"<code>{breakable(artifact.name)}</code>",
             escape(artifact.report.format),
             percent(artifact.report.top1),
             percent(artifact.report.agreement),
@@ -50,11 +51,6 @@ def latency(page: Page) -> str:
         found,
         title=f"Milliseconds an image at batch 1, {threads} threads: the median; the thin line is the middle half",
     )
-
-
-def percent(share: float | None) -> str:
-    """Write a share as percent, and what was not measured as a dash."""
-    return "-" if share is None else f"{100 * share:.2f} %"
 
 
 def _verdict(artifact: Artifact) -> str:

@@ -7,6 +7,7 @@ from kres.export.about import LABELS
 from kres.export.interfaces import Interface, Tensor, interface
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.tables import table
+from kres.export.page.words import breakable
 from kres.export.pixels import takes_pixels
 from kres.export.snippets import LANGUAGES, facts, snippet
 from kres.preprocessing import Preprocess
@@ -35,7 +36,7 @@ def _labels(names: Sequence[str]) -> str:
 
 
 def _group(page: Page, tensors: Interface, artifacts: Sequence[Artifact], *, pixels: bool) -> str:
-    names = ", ".join(f"<code>{escape(artifact.name)}</code>" for artifact in artifacts)
+    names = ", ".join(f"<code>{breakable(artifact.name)}</code>" for artifact in artifacts)
     rows = [
         *(_row("input", tensor, _input(tensor, page.preprocess, pixels=pixels)) for tensor in tensors.inputs),
         *(_row("output", tensor, _output(tensor)) for tensor in tensors.outputs),
@@ -45,7 +46,7 @@ def _group(page: Page, tensors: Interface, artifacts: Sequence[Artifact], *, pix
 
 def _row(role: str, tensor: Tensor, holds: str) -> tuple[str, str, str, str]:
     shape = ", ".join("any" if size < 0 else str(size) for size in tensor.shape)
-    return f"{role} <code>{escape(tensor.name)}</code>", shape, tensor.dtype, holds
+    return f"{role} <code>{breakable(tensor.name)}</code>", shape, tensor.dtype, holds
 
 
 def _input(tensor: Tensor, preprocess: Preprocess | None, *, pixels: bool) -> str:

@@ -69,7 +69,7 @@ def test_export_writes_every_format_and_says_how_good_it_is(exported):
 
 def test_the_report_shows_the_artifacts_and_how_to_load_them(exported):
     result, directory = exported
-    page = (directory / "report.html").read_text()
+    page = (directory / "report.html").read_text().replace("<wbr>", "")
     assert f"Report: {directory / 'report.html'}" in result.stderr
     titles = ("Artifacts", "Size", "Changed answers", "Confusion matrix", "Examples", "In an application")
     assert re.findall(r"<h2 id=\"\w+\">(.*?)</h2>", page) == list(titles)

@@ -29,7 +29,11 @@ def describe(
 
     inputs, outputs = _tensors(artifact)
     image = {"layout": "NHWC", **_meaning(normalisation)}
-    answer = {"meaning": "probabilities", "value_range": [0.0, 1.0]} if probabilities else {"meaning": "values"}
+    answer = (
+        {"meaning": "probabilities", "value_range": [0.0, 1.0]}
+        if probabilities and len(outputs) == 1
+        else {"meaning": "values"}
+    )
     known = {key: value for key, value in dataclasses.asdict(about).items() if value and key != "class_names"}
     return {
         "artifact": Path(report.path).name,

@@ -109,6 +109,29 @@ def test_weights_keep_their_alignment(files, name):
     assert len(places) > 3 and not [place for place in places if place % 16]
 
 
+def test_bytes_that_lie_behind_the_flatbuffer_are_brought_in(files, tmp_path):
+    """As writers of large files lay them, by their place from the file's beginning."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    with open(files["float32"].path, "rb") as file:
+        model = schema.ModelT.InitFromPackedBuf(file.read(), 0)
+    largest = max(model.buffers, key=lambda buffer: 0 if buffer.data is None else len(buffer.data))
+    model.metadata, largest.data, data = None, None, bytes(largest.data)
+    content = b""
+    for _ in range(2):  # the offset is known once the flatbuffer's length is, which does not depend on it then
+        largest.offset, largest.size = -(-max(len(content), 2) // 16) * 16, len(data)
+        builder = flatbuffers.Builder()
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+        content = bytes(builder.Output())
+    path = tmp_path / "m.tflite"
+    path.write_bytes(content.ljust(largest.offset, b"\0") + data)
+    assert export.verify(network(PER_CHANNEL), path, PIXELS).passed
+    metadata.pack(path, ABOUT, Normalisation.of(PER_CHANNEL), probabilities=True)
+    assert export.verify(network(PER_CHANNEL), path, PIXELS).passed
+    assert path.read_bytes() == open(files["float32"].path, "rb").read()
+
+
 def test_what_mediapipe_cannot_feed_says_so(files, tmp_path):
     files = {name: report.path for name, report in files.items()}
     for name, preprocess in (("per channel", PER_CHANNEL), ("alike", UNIFORM)):

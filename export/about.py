@@ -45,8 +45,9 @@ class About:
         Raises:
             ValueError: another number of names than the model has classes, or a licence that its weights forbid.
         """
-        if self.class_names is not None and len(self.class_names) != model.output_shape[-1]:
-            counts = f"{len(self.class_names)} names for {model.output_shape[-1]} classes"
+        classes = model.outputs[0].shape[-1]
+        if self.class_names is not None and len(self.class_names) != classes:
+            counts = f"{len(self.class_names)} names for {classes} classes"
             raise ValueError(f"labels must name every class once. Received: {counts}")
         known = {"name": model.name}
         if isinstance(model, kres.ResNet):

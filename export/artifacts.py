@@ -144,6 +144,8 @@ def write_one(
     images = random_images(model, preprocess) if images is None else images
     expected = reference(model, images, labels, preprocess=preprocess)
     require_judgeable(name, expected)
+    if options.pixels:  # before the long work
+        to_pixels(expected.images, known(preprocess))
     twin = conversion.float32_twin(model)
     report = deliver(name, twin, Path(path), options=options, expected=expected, about=about)
     if not report.passed:
@@ -187,6 +189,8 @@ def export_all(
     for key in formats:
         require_judgeable(key, expected)
     images = _calibration(model, calibration, preprocess)
+    if any(raw.values()):  # before the long work
+        to_pixels(expected.images, known(preprocess))
     if about.class_names is not None:
         write_atomically(Path(directory) / LABELS, lambda aside: aside.write_text(about.labels, encoding="utf-8"))
     reports = []

@@ -42,7 +42,12 @@ def pack(path: Path, about: About, normalisation: Normalisation | None, *, proba
     """Put metadata into the TFLite file at `path`; weights keep the alignment that interpreters expect."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    before = path.read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(before, 0)
+    for each in model.buffers:
+        if each.offset > 1:  # the bytes lie behind the flatbuffer, at a place that is about to change
+            each.data = np.frombuffer(before, np.uint8)[each.offset : each.offset + each.size]
+            each.offset = each.size = 0
     content = _model(model.subgraphs[0], about, normalisation, probabilities=probabilities)
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(tables.pack(content, IDENTIFIER), np.uint8)
@@ -77,7 +82,7 @@ def _model(graph: Any, about: About, normalisation: Normalisation | None, *, pro
     words = " ".join(filter(None, (about.description, _caveat(source, normalisation))))
     subgraph = {
         2: [_input(source, normalisation)],
-        3: [_output(target, about, probabilities=probabilities) for target in targets],
+        3: [_output(target, about, probabilities=probabilities and len(targets) == 1) for target in targets],
     }
     texts = {0: about.name, 1: words, 2: about.version, 4: about.author, 5: about.licence, 7: PARSER}
     return {**{field: text for field, text in texts.items() if text}, 3: [subgraph]}

@@ -16,6 +16,7 @@ RANGE = (0.0, 255.0)
 """Grey levels of an input, whatever the calibration images hold: scale 1 and zero point 0 in uint8."""
 # Normalised and taken back in float32, a grey level strays by 1e-4 at most.
 TOLERANCE = 1e-2
+CHUNK = 64
 
 
 def with_pixels(model: keras.Model, preprocess: Preprocess) -> keras.Model:
@@ -80,8 +81,8 @@ def takes_pixels(path: str | Path) -> bool:
 
 def grey_levels(images: np.ndarray, preprocess: Preprocess) -> np.ndarray:
     """The RGB grey levels (..., h, w, c) that `preprocess` makes `images` of, whole ones in 0..255 or not."""
-    levels = images * (255 * np.asarray(preprocess.std)) + 255 * np.asarray(preprocess.mean)
-    return levels[..., _channels(preprocess)]
+    std, mean = (255 * np.asarray(values, np.float32) for values in (preprocess.std, preprocess.mean))
+    return (images * std + mean)[..., _channels(preprocess)]
 
 
 def to_pixels(images: np.ndarray, preprocess: Preprocess) -> np.ndarray:
@@ -90,15 +91,19 @@ def to_pixels(images: np.ndarray, preprocess: Preprocess) -> np.ndarray:
     Raises:
         ValueError: the images are not whole grey levels that `preprocess` normalised.
     """
-    levels = grey_levels(images, preprocess)
-    whole = np.clip(np.rint(levels), *RANGE)
-    strays = np.abs(levels - whole)
-    if strays.max() > TOLERANCE:
-        raise ValueError(
-            "an artifact that takes raw pixels is calibrated and proven on whole grey levels 0..255, given as uint8 or "
-            f"normalised by the model's preprocess. Received: a value of grey level {levels.flat[strays.argmax()]:.4g}"
-        )
-    return whole.astype(np.float32)
+    pixels = np.empty(images.shape, np.float32)
+    for start in range(0, len(images), CHUNK):
+        levels = grey_levels(images[start : start + CHUNK], preprocess)
+        whole = np.clip(np.rint(levels), *RANGE)
+        strays = np.abs(levels - whole)
+        if strays.max() > TOLERANCE:
+            raise ValueError(
+                "an artifact that takes raw pixels is calibrated and proven on whole grey levels 0..255, given as "
+                "uint8 or normalised by the model's preprocess. "
+                f"Received: a value of grey level {levels.flat[strays.argmax()]:.4g}"
+            )
+        pixels[start : start + CHUNK] = whole
+    return pixels
 
 
 def pinned(pixels: np.ndarray) -> np.ndarray:

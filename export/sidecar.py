@@ -30,7 +30,11 @@ def describe(
 
     tensors = interface(artifact)
     image = {"layout": "NHWC", **_meaning(normalisation)}
-    answer = {"meaning": "probabilities", "value_range": [0.0, 1.0]} if probabilities else {"meaning": "values"}
+    answer = (
+        {"meaning": "probabilities", "value_range": [0.0, 1.0]}
+        if probabilities and len(tensors.outputs) == 1
+        else {"meaning": "values"}
+    )
     known = {key: value for key, value in dataclasses.asdict(about).items() if value and key != "class_names"}
     return {
         "artifact": Path(report.path).name,

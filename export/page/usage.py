@@ -73,7 +73,8 @@ def _snippets(page: Page, tensors: Interface, artifact: Artifact, *, pixels: boo
     """The snippets of a classifier of square RGB pictures; other artifacts have none."""
     source, target = tensors.inputs[0], tensors.outputs[0]
     square = len(source.shape) == 4 and source.shape[1] == source.shape[2] and source.shape[3] == 3
-    if page.preprocess is None or not square or len(target.shape) != 2:
+    classifier = len(tensors.inputs) == len(tensors.outputs) == 1 and len(target.shape) == 2
+    if page.preprocess is None or not square or not classifier:
         return ""
     known = facts(artifact.name, page.preprocess, pixels=pixels, source=source, target=target)
     drawn = []

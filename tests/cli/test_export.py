@@ -87,6 +87,35 @@ def test_verify_passes_what_export_wrote(saved, exported):
     assert result.stdout.count("passed") == 3
 
 
+def test_classes_are_named_as_the_data_name_them(exported):
+    assert (exported[1] / "labels.txt").read_text().split() == list("0123456789")
+    facts = json.loads(next(exported[1].glob("*.float32.tflite.json")).read_text())
+    assert facts["labels"] == list("0123456789") and facts["inputs"][0]["normalisation"]["mean"] == [127.5]
+
+
+def test_raw_pixels_with_labels_of_ones_own(saved, tmp_path):
+    names = tmp_path / "digits.txt"
+    names.write_text("zero one two three four five six seven eight nine".replace(" ", "\n") + "\n")
+    told = ("--labels", names, "--author", "A. Author", "--description", "Digits.", "--model-version", "7")
+    arguments = ("export", saved, "--data", "digits", "--images", 100, "--output", tmp_path / "out", *told)
+    result = invoke(*arguments, "--format", "int8", "--io", "uint8", "--licence", "mit")
+    assert result.exit_code == 0, result.exception
+    path = tmp_path / "out" / "small.int8.tflite"
+    facts = json.loads(path.with_name(f"{path.name}.json").read_text())
+    (source,) = facts["inputs"]
+    assert (source["dtype"], source["scale"], source["zero_point"]) == ("uint8", 1.0, 0)
+    assert (facts["author"], facts["version"], facts["licence"]) == ("A. Author", "7", "mit")
+    assert (tmp_path / "out" / "labels.txt").read_text() == names.read_text()
+    assert invoke("verify", saved, path, "--data", "digits", "--images", "100").exit_code == 0
+    assert invoke(*arguments, "--format", "float32", "--pixels").exit_code == 0
+    facts = json.loads((tmp_path / "out" / "small.float32.tflite.json").read_text())
+    assert facts["inputs"][0]["value_range"] == [0, 255]
+
+    names.write_text("zero\none\n")
+    refused = invoke(*arguments[:6], "--output", tmp_path / "none", "--format", "float32", "--labels", names)
+    assert "2 names for 10 classes" in str(refused.exception) and not (tmp_path / "none").exists()
+
+
 def test_verify_fails_one_bad_artifact_among_good_ones(saved, exported, tmp_path):
     good = next(exported[1].glob("*.float32.tflite"))
     content = np.frombuffer(good.read_bytes(), np.uint8).copy()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -58,8 +59,7 @@ def read(path):
     from ai_edge_litert import schema_py_generated as schema
     from mediapipe.tasks.metadata import metadata_schema_py_generated as metadata_schema
 
-    with open(path, "rb") as file:
-        model = schema.ModelT.InitFromPackedBuf(file.read(), 0)
+    model = schema.ModelT.InitFromPackedBuf(Path(path).read_bytes(), 0)
     (entry,) = [entry for entry in model.metadata if entry.name == b"TFLITE_METADATA"]
     content = bytes(model.buffers[entry.buffer].data)
     assert metadata_schema.ModelMetadata.ModelMetadataBufferHasIdentifier(content, 0)
@@ -100,13 +100,33 @@ def test_weights_keep_their_alignment(files, name):
     """The schema asks for 16 bytes in each buffer; the generated Python code alone does not give them."""
     from ai_edge_litert import schema_py_generated as schema
 
-    with open(files[name].path, "rb") as file:
-        content = file.read()
+    content = Path(files[name].path).read_bytes()
     model = schema.Model.GetRootAs(content, 0)
     buffers = [model.Buffers(index).DataAsNumpy() for index in range(model.BuffersLength())]
-    starts = [np.frombuffer(content, np.uint8).__array_interface__["data"][0]]
-    places = [buffer.__array_interface__["data"][0] - starts[0] for buffer in buffers if isinstance(buffer, np.ndarray)]
+    start = np.frombuffer(content, np.uint8).ctypes.data
+    places = [buffer.ctypes.data - start for buffer in buffers if isinstance(buffer, np.ndarray)]
     assert len(places) > 3 and not [place for place in places if place % 16]
+
+
+def test_bytes_that_lie_behind_the_flatbuffer_are_brought_in(files, tmp_path):
+    """As writers of large files lay them, by their place from the file's beginning."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(Path(files["float32"].path).read_bytes(), 0)
+    largest = max(model.buffers, key=lambda buffer: 0 if buffer.data is None else len(buffer.data))
+    model.metadata, largest.data, data = None, None, bytes(largest.data)
+    content = b""
+    for _ in range(2):  # the offset is known once the flatbuffer's length is, which does not depend on it then
+        largest.offset, largest.size = -(-max(len(content), 2) // 16) * 16, len(data)
+        builder = flatbuffers.Builder()
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+        content = bytes(builder.Output())
+    path = tmp_path / "m.tflite"
+    path.write_bytes(content.ljust(largest.offset, b"\0") + data)
+    assert export.verify(network(PER_CHANNEL), path, PIXELS).passed
+    metadata.pack(path, ABOUT, Normalisation.of(PER_CHANNEL), probabilities=True)
+    assert export.verify(network(PER_CHANNEL), path, PIXELS).passed
 
 
 def test_what_mediapipe_cannot_feed_says_so(files, tmp_path):
@@ -135,15 +155,12 @@ def test_logits_are_not_called_probabilities(tmp_path):
 
 def test_the_same_model_gives_the_same_bytes(files, tmp_path):
     write(tmp_path / "again.tflite", PER_CHANNEL, **WRITES["uint8"])
-    with open(files["uint8"].path, "rb") as file:
-        assert file.read() == (tmp_path / "again.tflite").read_bytes()
+    assert (tmp_path / "again.tflite").read_bytes() == Path(files["uint8"].path).read_bytes()
 
 
 @pytest.mark.parametrize("cut", [1, 40, 100])
 def test_a_file_that_lost_its_labels_is_refused(files, tmp_path, cut):
-    with open(files["uint8"].path, "rb") as file:
-        content = file.read()
-    (tmp_path / "cut.tflite").write_bytes(content[:-cut])
+    (tmp_path / "cut.tflite").write_bytes(Path(files["uint8"].path).read_bytes()[:-cut])
     with pytest.raises(export.ArtifactError, match="damaged"):
         export.verify(network(PER_CHANNEL), tmp_path / "cut.tflite", PIXELS)
 
@@ -162,8 +179,7 @@ def test_files_of_others_take_normalised_input(tmp_path):
 
 
 def beside(report):
-    with open(f"{report.path}.json", encoding="utf-8") as file:
-        return json.load(file)
+    return json.loads(Path(f"{report.path}.json").read_text())
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -172,8 +188,7 @@ def test_the_sidecar_tells_what_the_interpreter_tells(files, name):
 
     report = files[name]
     found = beside(report)
-    with open(report.path, "rb") as file:
-        assert hashlib.sha256(file.read()).hexdigest() == found["sha256"]
+    assert hashlib.sha256(Path(report.path).read_bytes()).hexdigest() == found["sha256"]
     assert (found["artifact"], found["size_bytes"]) == (os.path.basename(report.path), os.path.getsize(report.path))
     interpreter = Interpreter(model_path=report.path)
     details = {"inputs": interpreter.get_input_details(), "outputs": interpreter.get_output_details()}

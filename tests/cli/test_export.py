@@ -97,7 +97,18 @@ def test_raw_pixels_with_labels_of_ones_own(saved, tmp_path):
     names = tmp_path / "digits.txt"
     names.write_text("zero one two three four five six seven eight nine".replace(" ", "\n") + "\n")
     told = ("--labels", names, "--author", "A. Author", "--description", "Digits.", "--model-version", "7")
-    arguments = ("export", saved, "--data", "digits", "--images", 100, "--output", tmp_path / "out", *told)
+    arguments = (
+        "export",
+        saved,
+        "--data",
+        "digits",
+        "--images",
+        100,
+        "--no-bench",
+        "--output",
+        tmp_path / "out",
+        *told,
+    )
     result = invoke(*arguments, "--format", "int8", "--io", "uint8", "--licence", "mit")
     assert result.exit_code == 0, result.exception
     path = tmp_path / "out" / "small.int8.tflite"

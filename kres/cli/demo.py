@@ -11,16 +11,21 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kres.cli.page import NAME, THREADS, processor, timed, write_report
+from kres.cli.serve_page import page_of
 from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, megabytes, percent
 
 RECIPE, DATA = "digits_resnet20", "digits"
+WEB_FORMATS = ("int8", "float32")
 
 
 def demo(
     seed: Annotated[int, typer.Option(min=0, help="Of the run; each seed has a directory of its own.")] = 0,
     directory: Annotated[Path, typer.Option(help="Where the runs are kept.")] = Path("runs"),
     steps: Annotated[int | None, typer.Option(min=1, help="Squeeze the training to this many steps.")] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="Write a page too that runs a file in a browser; npm brings LiteRT.js once.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train ResNet-20 on digits, export it in every format, verify and time the files, and report.
@@ -28,9 +33,11 @@ def demo(
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
     from kres.cli.models import class_names, proof, resolve
-    from kres.export import FORMATS, About, export_all
+    from kres.export import FORMATS, About, export_all, litert_js
     from kres.training import fit
 
+    if web:
+        litert_js.fetch()  # before minutes go by
     workdir = directory / f"demo-seed{seed}"
     with ends_with_its_exit_code("Go on with the same command."):
         result = fit(RECIPE, data=DATA, workdir=workdir, seed=seed, steps=steps, resume=True)
@@ -52,14 +59,29 @@ def demo(
         )
         artifacts = timed(reports, started=lambda name: status.update(f"timing {name}"))
     page = _write_report(workdir, named, found, names, result, artifacts)
+    browsable = _write_web(named, reports, names) if web else None
     if as_json:
         rows = [{**dataclasses.asdict(artifact.report), "ms": _milliseconds(artifact)} for artifact in artifacts]
         answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": rows, "report": str(page)}
+        answer |= {} if browsable is None else {"web": str(page_of(browsable))}
         typer.echo(json.dumps(answer, indent=2))
     else:
         _show(result, artifacts, page)
+        if browsable is not None:
+            typer.echo(f"Page: {page_of(browsable)}; see it: kres serve-page {browsable}")
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
+
+
+def _write_web(named: Any, reports: Sequence[Any], names: Sequence[str] | None) -> Path | None:
+    """Write the page of the first of WEB_FORMATS that passed, and give that artifact."""
+    from kres.export import web_page
+
+    passed = {report.format: Path(report.path) for report in reports if report.passed}
+    artifact = next((passed[name] for name in WEB_FORMATS if name in passed), None)
+    if artifact is not None:
+        web_page(named.model, artifact, page_of(artifact), labels=names)
+    return artifact
 
 
 def _milliseconds(artifact: Any) -> float | None:

@@ -21,7 +21,7 @@ from kres.export.page.answers import confusion_matrix
 from kres.export.page.charts import Bar, bars, line_chart, ticks
 from kres.export.page.document import STYLE
 from kres.preprocessing import Preprocess
-from tests.export.browser import chromium, dump_dom
+from tests.export.chromium import chromium
 from tests.export.classifiers import SIZE, Classifier
 
 CLASSES = 10
@@ -350,33 +350,33 @@ def test_text_stands_out_from_its_ground(scheme):
             assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
 
 
+# The page's width, the screen's, and what sticks out and does not scroll by itself.
 MEASURED = """
-const frames = [...document.querySelectorAll("iframe")];
-await Promise.all(frames.map((frame) => frame.contentDocument.readyState === "complete" ||
-    new Promise((done) => frame.onload = done)));
-const wide = frames.map((frame) => {
-  const page = frame.contentDocument.documentElement;
+(() => {
+  const page = document.documentElement;
   const out = [...page.querySelectorAll("main *")].filter(
       (one) => one.getBoundingClientRect().right > page.clientWidth + 1 && !one.closest(".scroll, pre, thead"));
   return [page.clientWidth, page.scrollWidth, out.map((one) => one.tagName + "." + one.className)];
-});
-document.body.textContent = JSON.stringify(wide);
+})()
 """
 
 
-def test_nothing_is_wider_than_a_telephone_s_screen(evidence, tmp_path):
-    text = html(replace(evidence, title="a_name_that_no_browser_can_break_" * 4)).replace("<details>", "<details open>")
-    frames = "".join(
-        f'<iframe style="border:0;width:{width}px;height:700px" srcdoc="{escape(text)}"></iframe>'
-        for width in (320, 360, 800, 1240)
-    )
-    found = json.loads(dump_dom(f'<body>{frames}<script type="module">{MEASURED}</script>', tmp_path))
-    assert found == [[width, width, []] for width in (320, 360, 800, 1240)]
-
-
-def test_a_browser_draws_it(evidence, tmp_path):
-    picture = tmp_path / "page.png"
-    chromium(html(evidence), tmp_path, "--window-size=1100,1900", f"--screenshot={picture}")
-    # Text, lines and a coloured matrix: a blank or broken page has a handful of colours.
-    colours = Image.open(picture).convert("RGB").getcolors(maxcolors=1 << 24)
-    assert len(colours) > 100
+def test_a_browser_draws_it_on_every_screen_and_loads_nothing(evidence, tmp_path):
+    path = tmp_path / "report.html"
+    write_page(replace(evidence, title="a_name_that_no_browser_can_break_" * 4), path)
+    with chromium(tmp_path / "profile", "--hide-scrollbars") as tab:
+        tab.open(path.as_uri())
+        assert [address for address in tab.requests if not address.startswith("data:")] == [path.as_uri()]
+        assert not tab.errors
+        tab.value("document.querySelectorAll('details').forEach((one) => one.open = true)")
+        for width in (320, 360, 800, 1240):
+            screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+            tab.send("Emulation.setDeviceMetricsOverride", **screen)
+            assert tab.value(MEASURED) == [width, width, []]
+        for scheme in ("light", "dark"):
+            tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            shot = base64.b64decode(tab.send("Page.captureScreenshot")["data"])
+            drawn = Image.open(io.BytesIO(shot)).convert("RGB")
+            # Text and coloured bars: a blank or broken page has a handful of colours.
+            assert len(drawn.getcolors(maxcolors=1 << 24)) > 100
+            assert (drawn.getpixel((2, 2))[0] > 128) == (scheme == "light")

@@ -15,7 +15,7 @@ from kres.export import snippets
 from kres.export.interfaces import Tensor, interface
 from kres.export.runner import dequantize, quantize
 from kres.export.snippets import LANGUAGES, facts, snippet
-from tests.export.browser import dump_dom
+from tests.export.chromium import chromium
 from tests.export.classifiers import LABELS, SIZE
 from tests.support import skip_or_fail
 
@@ -112,7 +112,7 @@ for (const [name, source] of Object.entries(SNIPPETS)) {
   const best = await module.classify(await createImageBitmap(picture));
   seen[name] = {best, ...globalThis.seen};
 }
-document.body.textContent = JSON.stringify(seen);
+globalThis.everything = seen;
 """
 LITERT = """
 export async function loadLiteRt(path) {}
@@ -150,7 +150,11 @@ def test_javascript_feeds_what_keras_is_fed(classifiers, pixels, tmp_path):
     imports = json.dumps({"imports": {"@litertjs/core": "data:text/javascript," + re.sub(r"\s+", " ", LITERT)}})
     script = (constants + BROWSER).replace("</", "<\\/")
     page = f'<script type="importmap">{imports}</script><body><script type="module">{script}</script>'
-    seen = json.loads(dump_dom(page, tmp_path))
+    path = tmp_path / "page.html"
+    path.write_text(page, encoding="utf-8")
+    with chromium(tmp_path / "profile") as tab:
+        tab.open(path.as_uri())
+        seen = tab.wait("globalThis.everything")
     assert set(seen) == set(NO_INT8)
     for name, found in seen.items():
         expected = fed(classifiers[name], pixels)

@@ -3,6 +3,7 @@
 if __name__ != "kres.export":
     raise ImportError(f"this package is imported as kres.export, not as {__name__}")
 
+from kres.export.about import About
 from kres.export.artifacts import RejectedError, export_all, makeable, onnx, saved_model, tflite
 from kres.export.benchmarking import Timing, benchmark
 from kres.export.browser import web_page
@@ -10,15 +11,20 @@ from kres.export.comparison import Reference, Report
 from kres.export.extras import MissingExtraError
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
+from kres.export.page import Artifact, Page, write_page
+from kres.export.pixels import with_pixels
 from kres.export.session import ArtifactError
 from kres.export.verification import reference, verify
 
 __all__ = [
     "FORMATS",
+    "About",
+    "Artifact",
     "ArtifactError",
     "Format",
     "Images",
     "MissingExtraError",
+    "Page",
     "Reference",
     "RejectedError",
     "Report",
@@ -33,4 +39,6 @@ __all__ = [
     "tflite",
     "verify",
     "web_page",
+    "with_pixels",
+    "write_page",
 ]

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from kres.export.formats import Tolerance
 from kres.export.inspection import size
+from kres.preprocessing import Preprocess
 
 # A probability below this says no more than "never"; its logarithm would only measure the underflow.
 LEAST_PROBABILITY = 1e-30
@@ -20,13 +21,35 @@ LEAST_LARGEST_LOGIT = 1e-2
 class Reference:
     """What the Keras model answers: images (n, h, w, c), labels (n,) or None, outputs (n, ...).
 
-    A model of several outputs has the first by name there and the rest in `others`.
+    A model of several outputs has the first by name there and the rest in `others`. `preprocess` is how grey levels
+    became those images, where it is known.
     """
 
     images: np.ndarray
     labels: np.ndarray | None
     outputs: np.ndarray
     others: tuple[np.ndarray, ...] = ()
+    preprocess: Preprocess | None = None
+
+
+class Change(NamedTuple):
+    """An image, by its place in the reference, to which the artifact gives another class than the Keras model."""
+
+    image: int
+    keras: int
+    artifact: int
+
+
+EXACT_DB = 300.0
+"""The signal-to-noise ratio of a layer without any difference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerError:
+    """How exact an artifact computes a layer: signal over noise against Keras in dB, 300 for no difference at all."""
+
+    name: str
+    snr_db: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +57,9 @@ class Report:
     """The outcome of a verification; differences are in units of the largest logit (of the largest output in int8).
 
     Of several outputs it has the largest difference, the mean one and the least cosine, and no top-1.
-    `agreement` is the share of images with the same top-1, `lost` the number of images that top-1 loses: counted where
-    there are labels, else expected by the Keras model's own probabilities. What could not be measured is None.
+    `agreement` is the share of images with the same top-1, `changed` holds the others, `lost` is the number of images
+    that top-1 loses: counted where there are labels, else expected by the Keras model's own probabilities. What could
+    not be measured is None. `layers` holds the layers' errors, in the network's order, where they were measured.
     """
 
     path: str
@@ -52,6 +76,8 @@ class Report:
     lost: float | None = None
     top1: float | None = None
     top1_keras: float | None = None
+    changed: tuple[Change, ...] = ()
+    layers: tuple[LayerError, ...] = ()
 
 
 def judge(
@@ -120,14 +146,16 @@ def _all_measured(reference: Reference, outputs: tuple[np.ndarray, ...]) -> dict
 def _top1(reference: Reference, outputs: np.ndarray, probabilities: bool) -> dict[str, Any]:
     ours, theirs = reference.outputs.argmax(1), outputs.argmax(1)
     rows = np.arange(len(ours))
+    changed = tuple(Change(int(row), int(ours[row]), int(theirs[row])) for row in np.flatnonzero(ours != theirs))
+    found = {"agreement": float((ours == theirs).mean()), "changed": changed}
     if reference.labels is None:
         # A changed answer costs as much accuracy as the Keras model gives the old one above the new one.
         chances = reference.outputs if probabilities else _softmax(reference.outputs)
         lost = float((chances[rows, ours] - chances[rows, theirs]).sum())
-        return {"agreement": float((ours == theirs).mean()), "lost": lost}
+        return {**found, "lost": lost}
     right, still_right = ours == reference.labels, theirs == reference.labels
     return {
-        "agreement": float((ours == theirs).mean()),
+        **found,
         "lost": float(right.sum() - still_right.sum()),
         "top1": float(still_right.mean()),
         "top1_keras": float(right.mean()),

@@ -29,11 +29,15 @@ class Tolerance:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a caller may choose: calibration images (n, h, w, c), the type of input and output, a SavedModel's batch."""
+    """What a caller may choose: `batch`, a SavedModel's, and `pixels`, whether the input is raw grey levels.
+
+    For formats with ranges: `calibration` images (n, h, w, c), and the type of input and output, `io`.
+    """
 
     calibration: np.ndarray | None = None
     io: str = "float32"
     batch: int | None = None
+    pixels: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

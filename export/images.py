@@ -3,25 +3,31 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
+
+from kres.preprocessing import Preprocess
 
 Images = np.ndarray | Iterable[Any]
 
 
 def collect(
-    images: Images, shape: tuple[int, ...], *, limit: int | None = None
+    images: Images, shape: tuple[int, ...], *, limit: int | None = None, preprocess: Preprocess | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Gather at most `limit` images as float32 (n, h, w, c), in their order, and int labels (n,) where they come along.
 
     `images` is an array (n, h, w, c), or an iterable or dataset of images (h, w, c), of batches (b, h, w, c), or of
-    pairs of those and labels: class indices, or one score a class. Raises ValueError for other shapes than `shape`
-    (h, w, c), integers (images must be normalised, as the model takes them), values that are not finite, or no image.
+    pairs of those and labels: class indices, or one score a class. They are normalised, as the model takes them, or
+    where `preprocess` is known uint8 grey levels, which it then normalises. Raises ValueError for other shapes than
+    `shape` (h, w, c), other integers, values that are not finite, or no image.
     """
     blocks, labels, count = [], [], 0
     for block, block_labels in _blocks(images):
         if block.ndim == len(shape):
             block = block[None]
             block_labels = None if block_labels is None else block_labels[None]
+        if block.dtype == np.uint8 and preprocess is not None:
+            block = keras.ops.convert_to_numpy(preprocess(block))
         _check(block, shape)
         room = len(block) if limit is None else min(limit - count, len(block))
         blocks.append(block[:room].astype(np.float32))

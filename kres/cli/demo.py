@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,15 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-import kres
+from kres.cli.page import NAME, THREADS, processor, timed, write_report
 from kres.cli.serve_page import page_of
 from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, megabytes, percent
-from kres.hardware import cpu_flags
 
 RECIPE, DATA = "digits_resnet20", "digits"
-THREADS = 2
-EXAMPLES = 12
 FORMATS = ("saved_model", "float32", "float16", "dynamic", "int8")
 WEB_FORMATS = ("int8", "float32")
 
@@ -37,8 +33,8 @@ def demo(
 
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
-    from kres.cli.models import proof, resolve
-    from kres.export import benchmark, export_all, litert_js
+    from kres.cli.models import class_names, proof, resolve
+    from kres.export import About, export_all, litert_js
     from kres.training import fit
 
     if web:
@@ -50,6 +46,7 @@ def demo(
     target.mkdir(exist_ok=True)
     with Console(stderr=True).status("running the Keras model") as status:
         named = resolve(str(workdir))
+        names = class_names(named, None)
         found = proof(named, DATA, limit=result.n_images)
         reports = export_all(
             named.model,
@@ -58,40 +55,41 @@ def demo(
             name=named.name,
             expected=found.reference,
             calibration=found.calibration,
+            about=About(class_names=names),
             started=lambda name: status.update(f"writing and running {name}"),
         )
-        milliseconds = []
-        for report in reports:
-            status.update(f"timing {report.format}")
-            milliseconds.append(benchmark(report.path, THREADS).median_ms if report.passed else None)
-    page = _write_report(workdir, result, found.reference, reports, milliseconds)
-    browsable = _write_web(named, reports) if web else None
+        artifacts = timed(reports, started=lambda name: status.update(f"timing {name}"))
+    page = _write_report(workdir, named, found, names, result, artifacts)
+    browsable = _write_web(named, reports, names) if web else None
     if as_json:
-        artifacts = [{**dataclasses.asdict(report), "ms": ms} for report, ms in zip(reports, milliseconds, strict=True)]
-        answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": artifacts, "report": str(page)}
+        rows = [{**dataclasses.asdict(artifact.report), "ms": _milliseconds(artifact)} for artifact in artifacts]
+        answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": rows, "report": str(page)}
         answer |= {} if browsable is None else {"web": str(page_of(browsable))}
         typer.echo(json.dumps(answer, indent=2))
     else:
-        _show(result, reports, milliseconds, page)
+        _show(result, artifacts, page)
         if browsable is not None:
             typer.echo(f"Page: {page_of(browsable)}; see it: kres serve-page {browsable}")
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
 
 
-def _write_web(named: Any, reports: Sequence[Any]) -> Path | None:
+def _write_web(named: Any, reports: Sequence[Any], names: Sequence[str] | None) -> Path | None:
     """Write the page of the first of WEB_FORMATS that passed, and give that artifact."""
-    from kres.cli.models import class_names
     from kres.export import web_page
 
     passed = {report.format: Path(report.path) for report in reports if report.passed}
     artifact = next((passed[name] for name in WEB_FORMATS if name in passed), None)
     if artifact is not None:
-        web_page(named.model, artifact, page_of(artifact), labels=class_names(named, None))
+        web_page(named.model, artifact, page_of(artifact), labels=names)
     return artifact
 
 
-def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | None], page: Path) -> None:
+def _milliseconds(artifact: Any) -> float | None:
+    return None if artifact.timing is None else artifact.timing.median_ms
+
+
+def _show(result: Any, artifacts: Sequence[Any], page: Path) -> None:
     table = Table(
         Column("artifact", no_wrap=True),
         "size",
@@ -99,11 +97,12 @@ def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | No
         "top-1",
         "agreement with Keras",
         title=f"{RECIPE}: Keras has {percent(result.accuracy)} of {result.n_images} held-out images right",
-        caption=f"{THREADS} threads, batch 1, {_processor()}",
+        caption=f"{THREADS} threads, batch 1, {processor()}",
     )
-    for report, ms in zip(reports, milliseconds, strict=True):
+    for artifact in artifacts:
+        report, ms = artifact.report, _milliseconds(artifact)
         table.add_row(
-            Path(report.path).name,
+            artifact.name,
             megabytes(report.size_bytes),
             "-" if ms is None else f"{ms:.2f}",
             percent(report.top1),
@@ -112,79 +111,29 @@ def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | No
         )
     console = Console()
     console.print(table)
-    for report in reports:
-        if not report.passed:
-            console.print(f"{Path(report.path).name}: {report.reason}", style="red", markup=False)
+    for artifact in artifacts:
+        if not artifact.report.passed:
+            console.print(f"{artifact.name}: {artifact.report.reason}", style="red", markup=False)
     typer.echo(f"Report: {page}")
 
 
-def _processor() -> str:
-    return " ".join((platform.machine(), *cpu_flags()))
-
-
 def _write_report(
-    workdir: Path, result: Any, reference: Any, reports: Sequence[Any], milliseconds: Sequence[float | None]
+    workdir: Path, named: Any, found: Any, names: Sequence[str] | None, result: Any, artifacts: Sequence[Any]
 ) -> Path:
-    from kres.export import reporting
-
-    rows = [
-        reporting.Row(
-            artifact=Path(report.path).name,
-            format=report.format,
-            size_bytes=report.size_bytes,
-            ms=ms,
-            top1=report.top1,
-            agreement=report.agreement,
-            passed=report.passed,
-            reason=report.reason,
-        )
-        for report, ms in zip(reports, milliseconds, strict=True)
-    ]
-    classes = reference.outputs.shape[1]
-    predictions = reference.outputs.argmax(1)
     facts = {
         "network": "ResNet-20 (He et al. 2015)",
         "recipe": f"{result.recipe}, seed {result.seed}, {result.steps} steps",
-        "accuracy in Keras": f"{percent(result.accuracy)} of {result.n_images} held-out images",
         "training": f"{result.seconds:.0f} s",
-        "timing": f"{THREADS} threads, batch 1",
-        "processor": _processor(),
-        "kres": kres.__version__,
     }
-    page = reporting.Page(
+    path = workdir / NAME
+    write_report(
+        path,
+        named,
+        found,
+        artifacts,
+        class_names=names,
         title=f"{result.recipe}: from digits to a phone",
         facts=facts,
-        rows=rows,
         history=[dataclasses.asdict(row) for row in result.history],
-        confusion=reporting.confusion_matrix(reference.labels, predictions, classes),
-        class_names=[str(index) for index in range(classes)],
-        examples=_examples(reference, reports),
     )
-    path = workdir / "report.html"
-    reporting.write_html(page, path)
     return path
-
-
-def _examples(reference: Any, reports: Sequence[Any]) -> list[Any]:
-    """The images that the Keras model is least sure of, where formats may differ, with each format's answer."""
-    import numpy as np
-
-    from kres.export import reporting
-    from kres.export.verification import run
-    from kres.training.data import load
-
-    rows = np.argsort(reference.outputs.max(1), kind="stable")[:EXAMPLES]
-    some = dataclasses.replace(
-        reference, images=reference.images[rows], labels=reference.labels[rows], outputs=reference.outputs[rows]
-    )
-    answers = {"Keras": some.outputs.argmax(1)}
-    answers |= {report.format: run(report.path, some, report.format).argmax(1) for report in reports if report.passed}
-    split = load(DATA).test
-    return [
-        reporting.Example(
-            image=split.read(row).numpy(),
-            label=str(some.labels[index]),
-            predictions={name: str(answer[index]) for name, answer in answers.items()},
-        )
-        for index, row in enumerate(rows)
-    ]

@@ -1,6 +1,7 @@
 """`kres export`: from a model to artifacts that have been run."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.status import Status
 
+from kres.cli.page import NAME, timed, write_report
 from kres.cli.verify import (
     AcceptLicence,
     AsJson,
@@ -16,6 +18,7 @@ from kres.cli.verify import (
     Data,
     Images,
     ImageSize,
+    Labels,
     OnCorrupt,
     PreprocessPreset,
     Source,
@@ -48,6 +51,21 @@ def export(
         str, typer.Option(help="Input and output: float32; of the int8 file also int8 or uint8, of int16x8 int16.")
     ] = "float32",
     batch: Annotated[int | None, typer.Option(min=1, help="Fixed batch of the SavedModel. Default: any.")] = None,
+    pixels: Annotated[
+        bool | None,
+        typer.Option(
+            "--pixels/--no-pixels",
+            help="Raw RGB pixels 0..255 as input, normalised in the graph; MediaPipe opens such files. "
+            "Default: for uint8 alone.",
+        ),
+    ] = None,
+    labels: Labels = None,
+    description: Annotated[str, typer.Option(help="For the files' metadata: what the model is for.")] = "",
+    author: Annotated[str, typer.Option(help="For the files' metadata: who made the model.")] = "",
+    model_version: Annotated[str, typer.Option(help="For the files' metadata: the model's version.")] = "",
+    licence: Annotated[
+        str, typer.Option(help="For the files' metadata. Default: that of the published weights, if there are any.")
+    ] = "",
     weights: Weights = None,
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
@@ -56,11 +74,15 @@ def export(
     checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
+    bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Time the artifacts for the report.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not."""
-    from kres.cli.models import proof, resolve
-    from kres.export import FORMATS, export_all, makeable
+    """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not.
+
+    report.html beside them shows what was found, and how an application loads each file.
+    """
+    from kres.cli.models import class_names, proof, resolve
+    from kres.export import FORMATS, About, export_all, makeable
     from kres.export.artifacts import check_format, options_for
     from kres.export.extras import require
 
@@ -85,9 +107,19 @@ def export(
         if data is None and named.data is None and calibrated:
             words = " and ".join(calibrated)
             raise ValueError(f"{words} take ranges from images: give --data, or leave them out. Received: no --data")
+        about = About(
+            class_names=class_names(named, labels),
+            name=named.name,
+            description=description,
+            version=model_version,
+            author=author,
+            licence=licence,
+        ).of(named.model)  # a wrong file of labels is told before minutes go by
         directory = output or (named.directory or Path()) / "export"
         directory.mkdir(parents=True, exist_ok=True)
         found = proof(named, data, limit=images, on_corrupt=on_corrupt)
+        if about.class_names is None:
+            about = replace(about, class_names=found.class_names)
         steps = Steps(progress, status, count=len(names))
         reports = export_all(
             named.model,
@@ -98,10 +130,16 @@ def export(
             calibration=found.calibration,
             io=io,
             batch=batch,
+            pixels=pixels,
+            about=about,
             started=steps.started,
             finished=steps.finished,
         )
+        artifacts = timed(reports, bench=bench, started=lambda name: status.update(f"timing {name}"))
+        page = directory / NAME
+        write_report(page, named, found, artifacts, class_names=about.class_names)
     show(reports, description=found.description, as_json=as_json, skipped=skipped)
+    progress.print(f"Report: {page}", markup=False, highlight=False, soft_wrap=True)
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
 

@@ -42,6 +42,8 @@ class Proof:
     reference: export.Reference
     calibration: export.Images | None
     description: str
+    class_names: tuple[str, ...] | None = None
+    """The source's names of the classes."""
 
 
 def resolve(
@@ -176,8 +178,9 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
     """
     if data is None and named.data is None:
         from kres.export.artifacts import random_images
+        from kres.export.pixels import preprocess_of
 
-        images = random_images(named.model)
+        images = random_images(named.model, preprocess_of(named.model))
         description = f"{len(images)} seeded random images: no accuracy is measured"
         return Proof(reference=export.reference(named.model, images), calibration=None, description=description)
     from kres.export.artifacts import CALIBRATION_IMAGES
@@ -195,4 +198,6 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
     count = min(CALIBRATION_IMAGES, len(source.train))
     calibration, _ = sample_images(source, preprocess, count=count)
     description = f"{len(reference.images)} held-out images of {source.name}"
-    return Proof(reference=reference, calibration=calibration, description=description)
+    return Proof(
+        reference=reference, calibration=calibration, description=description, class_names=tuple(source.class_names)
+    )

@@ -49,7 +49,8 @@ def saved(tmp_path_factory):
 def exported(saved):
     """The result of exporting every format, and the directory."""
     directory = saved.parent / "artifacts"
-    return invoke("export", saved, "--all", "--data", "digits", "--output", directory, "--json"), directory
+    options = ("--all", "--data", "digits", "--no-bench", "--output", directory, "--json")
+    return invoke("export", saved, *options), directory
 
 
 def test_export_writes_every_format_and_says_how_good_it_is(exported):
@@ -69,11 +70,64 @@ def test_export_writes_every_format_and_says_how_good_it_is(exported):
     assert result.exit_code == (0 if all(row["passed"] for row in rows.values()) else 1)
 
 
+def test_the_report_shows_the_artifacts_and_how_to_load_them(exported):
+    result, directory = exported
+    page = (directory / "report.html").read_text().replace("<wbr>", "")
+    assert f"Report: {directory / 'report.html'}" in result.stderr
+    titles = ("Artifacts", "Size", "Changed answers", "Confusion matrix", "Examples", "In an application")
+    assert re.findall(r"<h2 id=\"\w+\">(.*?)</h2>", page) == list(titles)
+    for row in json.loads(result.stdout)["artifacts"]:
+        assert row["path"].split("/")[-1] in page
+        assert not row["changed"] or f"{len(row['changed'])} of 599" in page
+    assert "599 held-out images of digits" in page
+    assert "floatArrayOf(0.5f, 0.5f, 0.5f)" in page and "the central 32 x 32" in page
+
+
 def test_verify_passes_what_export_wrote(saved, exported):
     paths = [exported[1] / f"small{FORMATS[name].suffix}" for name in ("saved_model", "float32", "float16", "onnx")]
     result = invoke("verify", saved, *paths, "--data", "digits", "--images", "100")
     assert result.exit_code == 0
     assert result.stdout.count("passed") == 4
+
+
+def test_classes_are_named_as_the_data_name_them(exported):
+    assert (exported[1] / "labels.txt").read_text().split() == list("0123456789")
+    facts = json.loads(next(exported[1].glob("*.float32.tflite.json")).read_text())
+    assert facts["labels"] == list("0123456789") and facts["inputs"][0]["normalisation"]["mean"] == [127.5]
+
+
+def test_raw_pixels_with_labels_of_ones_own(saved, tmp_path):
+    names = tmp_path / "digits.txt"
+    names.write_text("zero one two three four five six seven eight nine".replace(" ", "\n") + "\n")
+    told = ("--labels", names, "--author", "A. Author", "--description", "Digits.", "--model-version", "7")
+    arguments = (
+        "export",
+        saved,
+        "--data",
+        "digits",
+        "--images",
+        100,
+        "--no-bench",
+        "--output",
+        tmp_path / "out",
+        *told,
+    )
+    result = invoke(*arguments, "--format", "int8", "--io", "uint8", "--licence", "mit")
+    assert result.exit_code == 0, result.exception
+    path = tmp_path / "out" / "small.int8.tflite"
+    facts = json.loads(path.with_name(f"{path.name}.json").read_text())
+    (source,) = facts["inputs"]
+    assert (source["dtype"], source["scale"], source["zero_point"]) == ("uint8", 1.0, 0)
+    assert (facts["author"], facts["version"], facts["licence"]) == ("A. Author", "7", "mit")
+    assert (tmp_path / "out" / "labels.txt").read_text() == names.read_text()
+    assert invoke("verify", saved, path, "--data", "digits", "--images", "100").exit_code == 0
+    assert invoke(*arguments, "--format", "float32", "--pixels").exit_code == 0
+    facts = json.loads((tmp_path / "out" / "small.float32.tflite.json").read_text())
+    assert facts["inputs"][0]["value_range"] == [0, 255]
+
+    names.write_text("zero\none\n")
+    refused = invoke(*arguments[:6], "--output", tmp_path / "none", "--format", "float32", "--labels", names)
+    assert "2 names for 10 classes" in str(refused.exception) and not (tmp_path / "none").exists()
 
 
 def test_verify_fails_one_bad_artifact_among_good_ones(saved, exported, tmp_path):
@@ -182,10 +236,13 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
     assert result.exit_code == 0, result.stderr
     assert "random images: no accuracy" in json.loads(result.stdout)["images"]
     assert "RANDOM weights" in caplog.text
-    assert [path.name for path in tmp_path.iterdir()] == ["cifar_resnet20.float32.tflite"]
+    name = "cifar_resnet20.float32.tflite"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.json", "report.html"]
+    page = (tmp_path / "report.html").read_text()
+    assert '<h2 id="latency">' in page and "<img" not in page, "random images are no examples"
     refused = invoke(*arguments, "--format", "float16", "--format", "int8")
     assert isinstance(refused.exception, ValueError) and "give --data" in str(refused.exception)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from tests.export.classifiers import Classifier, write_classifiers
+
 SHAPE = (16, 16, 3)
 CLASSES = 5
 
@@ -55,3 +57,9 @@ def model() -> keras.Model:
 def images() -> np.ndarray:
     """Normalised images (64, 16, 16, 3), float32."""
     return np.random.default_rng(1).normal(size=(64, *SHAPE)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def classifiers(tmp_path_factory) -> dict[str, Classifier]:
+    """Files of a small classifier, one of each kind of input, in one directory with labels.txt."""
+    return write_classifiers(tmp_path_factory.mktemp("classifiers"))

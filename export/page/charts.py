@@ -1,14 +1,56 @@
-"""Line charts as SVG that takes its colours from the page's style sheet, so that it works in light and in dark."""
+"""Charts that take their colours from the page's style sheet, so that they work in light and in dark."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+
+from kres.export.page.words import breakable
 
 WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
 
 Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A label, the bar's length, the words beside it, and the ends of a thin line over it where there is a spread."""
+
+    label: str
+    value: float
+    text: str
+    low: float | None = None
+    high: float | None = None
+
+
+def bars(rows: Sequence[Bar], *, title: str) -> str:
+    """Draw horizontal bars from zero, as a table that reads well without them; no row gives no text.
+
+    An infinite value fills its row, one of zero or less has no bar.
+    """
+    if not rows:
+        return ""
+    finite = [value for row in rows for value in (row.value, row.high or 0.0) if math.isfinite(value)]
+    largest = max((*finite, 0.0)) or 1.0
+
+    def share(value: float) -> float:
+        return min(max(100 * value / largest, 0.0), 100.0)
+
+    lines = []
+    for row in rows:
+        spread = ""
+        if row.low is not None and row.high is not None:
+            left, right = share(row.low), share(row.high)
+            spread = f'<i style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
+        lines.append(
+            f'<tr><th scope="row">{breakable(row.label)}</th><td class="value">{escape(row.text)}</td>'
+            f'<td class="track" aria-hidden="true"><div><b style="width:{share(row.value):.1f}%"></b>{spread}</div>'
+            "</td></tr>"
+        )
+    return f'<table class="bars"><caption>{escape(title)}</caption><tbody>{"".join(lines)}</tbody></table>'
 
 
 def line_chart(series: Mapping[str, Points], *, title: str, x_label: str, percent: bool = False) -> str:

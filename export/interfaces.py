@@ -1,0 +1,83 @@
+"""What goes into an artifact and what comes out: the tensors that it declares, read without running it."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """Name, shape and dtype; integers stand for `(integer - zero_point) * scale`, and floats have neither of the two.
+
+    A size that may be any is -1.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """An artifact's inputs and outputs, in the file's order."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def interface(path: str | Path) -> Interface:
+    """Read the tensors that a TFLite file, or a SavedModel's `serving_default`, takes and gives."""
+    path = Path(path)
+    return _saved_model(path) if path.is_dir() else _tflite(path)
+
+
+def _tflite(path: Path) -> Interface:
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+    return Interface(
+        inputs=tuple(_tensor(graph.Tensors(graph.Inputs(index))) for index in range(graph.InputsLength())),
+        outputs=tuple(_tensor(graph.Tensors(graph.Outputs(index))) for index in range(graph.OutputsLength())),
+    )
+
+
+def _tensor(tensor: Any) -> Tensor:
+    quantization = tensor.Quantization()
+    quantized = quantization is not None and quantization.ScaleLength() == 1
+    return Tensor(
+        name=tensor.Name().decode(),
+        shape=tuple(int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength())),
+        dtype=_dtypes()[tensor.Type()],
+        scale=float(quantization.Scale(0)) if quantized else None,
+        zero_point=int(quantization.ZeroPoint(0)) if quantized else None,
+    )
+
+
+def _saved_model(path: Path) -> Interface:
+    import tensorflow as tf
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    signature = SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
+
+    def tensors(found: Any) -> tuple[Tensor, ...]:
+        return tuple(
+            Tensor(
+                name=name,
+                shape=tuple(size.size for size in found[name].tensor_shape.dim),
+                dtype=tf.dtypes.as_dtype(found[name].dtype).name,
+            )
+            for name in sorted(found)
+        )
+
+    serving = signature["serving_default"]
+    return Interface(inputs=tensors(serving.inputs), outputs=tensors(serving.outputs))
+
+
+@cache
+def _dtypes() -> dict[int, str]:
+    from ai_edge_litert.schema_py_generated import TensorType
+
+    return {code: name.lower() for name, code in vars(TensorType).items() if isinstance(code, int)}

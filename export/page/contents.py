@@ -1,0 +1,54 @@
+"""What a page is drawn from: the evidence that an export gathered, and nothing that is drawn yet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kres.export.benchmarking import Timing
+from kres.export.comparison import Reference, Report
+from kres.preprocessing import Preprocess
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One artifact: how it compares with the Keras model, and how fast it is, if it was timed."""
+
+    report: Report
+    timing: Timing | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return Path(self.report.path).name
+
+    @property
+    def kind(self) -> str:
+        """What opens it: "saved_model", or the ending of the file's name without the dot, as in "tflite"."""
+        saved_model = self.report.format == "saved_model"
+        return self.report.format if saved_model else Path(self.report.path).suffix.removeprefix(".")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a report shows; a section without data is left out.
+
+    `reference` holds what the Keras model answered, on the images that the artifacts were compared on: where it has no
+    labels its images are taken for random ones, and none is shown, and without its `preprocess` there are no pictures
+    and no snippets. `history` holds a mapping a row of log.csv.
+    """
+
+    title: str
+    artifacts: Sequence[Artifact]
+    reference: Reference | None = None
+    class_names: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float | None]] = ()
+
+    @property
+    def preprocess(self) -> Preprocess | None:
+        """How images become the model's input."""
+        return None if self.reference is None else self.reference.preprocess
+
+    def name_of(self, label: int) -> str:
+        """A class's name, or its number where the classes have no names."""
+        return self.class_names[label] if self.class_names else str(label)

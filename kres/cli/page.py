@@ -1,0 +1,71 @@
+"""The report that `kres export` and `kres demo` write: what the command line knows, on the page of kres.export."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import kres
+from kres.hardware import cpu_flags
+
+if TYPE_CHECKING:
+    from kres.cli.models import Named, Proof
+    from kres.export import Report
+    from kres.export.page import Artifact
+
+NAME = "report.html"
+THREADS, RUNS = 2, 20
+
+
+def timed(
+    reports: Sequence["Report"], *, bench: bool = True, started: Callable[[str], None] = lambda name: None
+) -> list["Artifact"]:
+    """Time the artifacts that passed, where `bench`; `started` is called with each format's name."""
+    from kres.export import benchmark
+    from kres.export.page import Artifact
+
+    artifacts = []
+    for report in reports:
+        timing = None
+        if bench and report.passed:
+            started(report.format)
+            timing = benchmark(report.path, THREADS, runs=RUNS)
+        artifacts.append(Artifact(report=report, timing=timing))
+    return artifacts
+
+
+def write_report(
+    path: Path,
+    named: "Named",
+    proof: "Proof",
+    artifacts: Sequence["Artifact"],
+    *,
+    class_names: Sequence[str] | None,
+    title: str | None = None,
+    facts: Mapping[str, str] | None = None,
+    history: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Write the page of an export to `path`; `facts` stand before those that every export has."""
+    from kres.cli.verify import percent
+    from kres.export.page import Page, write_page
+
+    reference = proof.reference
+    top1 = next((artifact.report.top1_keras for artifact in artifacts if artifact.report.top1_keras is not None), None)
+    known = {**(facts or {}), "compared on": proof.description}
+    if top1 is not None:
+        known["top-1 in Keras"] = percent(top1)
+    known |= {"processor": processor(), "kres": kres.__version__}
+    page = Page(
+        title=title or f"{named.name}: exported and compared",
+        artifacts=artifacts,
+        reference=reference,
+        class_names=class_names or (),
+        facts=known,
+        history=history,
+    )
+    write_page(page, path)
+
+
+def processor() -> str:
+    """Name the architecture, and the instructions that decide about speed."""
+    return " ".join((platform.machine(), *cpu_flags()))

@@ -94,7 +94,10 @@ def failure(path: Path, code: int, errors: IO[bytes]) -> ArtifactError:
     if code < 0:
         reason = f"the interpreter crashed with {signal.Signals(-code).name}"
     else:
-        reason = lines[-1].strip() if lines else f"the interpreter ended with exit code {code}"
+        # An exception's words come after the indented lines of its traceback, and may be several.
+        frames = [row for row, line in enumerate(lines) if line[0].isspace()]
+        words = lines[frames[-1] + 1 :] if frames else lines[-1:]
+        reason = " ".join(line.strip() for line in words) or f"the interpreter ended with exit code {code}"
     return ArtifactError(f"an artifact must run in its interpreter, and this one does not: {reason}. Received: {path}")
 
 

@@ -1,5 +1,6 @@
 """Inside a TFLite file: which tensor holds which layer's output, and how far each is from the Keras model's."""
 
+import operator
 import re
 from pathlib import Path
 
@@ -67,14 +68,13 @@ def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:
     names = max(numbered, plain, key=lambda found: len({part for parts in found for part in parts} & layers.keys()))
     last = {part: row for row, parts in enumerate(names) for part in parts if part in layers}
     found = {}
-    for name, row in last.items():
-        if names[row][0] == name and tensors[row].shape == (1, *layers[name].output.shape[1:]):
+    # A softmax leaves the file under a name of its own.
+    final = model.output._keras_history.operation.name
+    last[final] = next(row for row, tensor in enumerate(tensors) if tensor.is_output)
+    for name, row in sorted(last.items(), key=operator.itemgetter(1)):
+        fits = tensors[row].shape == (1, *layers[name].output.shape[1:])
+        if fits and (name == final or names[row][0] == name):
             found[name] = tensors[row].index
-    final = keras.tree.flatten(model.output)[0]._keras_history.operation.name
-    outputs = [tensor.index for tensor in tensors if tensor.is_output]
-    if final in layers and len(outputs) == 1:
-        found.pop(final, None)
-        found[final] = outputs[0]
     return found
 
 

@@ -163,7 +163,8 @@ def run(path: str | Path, reference: Reference, name: str) -> np.ndarray:
 
 def run_tflite(path: str | Path, reference: Reference, runtime: Runtime) -> tuple[np.ndarray, str]:
     """Give a TFLite file's outputs (n, ...) in a runtime, and the runtime's name with its version and processor."""
-    threads = os.cpu_count() or 1
+    # TensorFlow's own variable, for one who runs several things side by side.
+    threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
     with opened(path, threads=threads, runtime=runtime.package, python=runtime.python) as session:
         _check_shapes(session.input["shape"], session.output["shape"], reference, path)
         outputs = np.stack([session.answer(image) for image in reference.images])

@@ -4,7 +4,6 @@ import base64
 import json
 import subprocess
 
-import flatbuffers
 import keras
 import numpy as np
 import pytest
@@ -43,9 +42,14 @@ def empty_file(code: int, version: int) -> bytes:
     graph = schema.SubGraphT()
     graph.tensors, graph.inputs, graph.outputs, graph.operators = [], [], [], []
     model.operatorCodes, model.subgraphs, model.buffers = [operator], [graph], [schema.BufferT()]
-    builder = flatbuffers.Builder(256)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)
+
+
+def packed(model: schema.ModelT) -> bytes:
+    """Give the bytes of a TFLite file."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 @pytest.mark.slow
@@ -118,10 +122,8 @@ def test_the_highest_version_of_an_operator_decides(tmp_path):
     older.builtinCode = older.deprecatedBuiltinCode = schema.BuiltinOperator.CONV_2D
     older.version = 1
     model.operatorCodes.append(older)
-    builder = flatbuffers.Builder(256)
-    builder.Finish(model.Pack(builder), b"TFL3")
     path = tmp_path / "m.tflite"
-    path.write_bytes(bytes(builder.Output()))
+    path.write_bytes(packed(model))
     assert inspect(path).versions == {"CONV_2D": 99}
 
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from kres.export import conversion
-from kres.export.comparison import Reference, Report
+from kres.export.reports import Reference, Report
 from kres.export.extras import absent, require
 from kres.export.formats import FORMATS, Options
 from kres.export.images import Images, collect

@@ -1,14 +1,16 @@
 """What a difference between two sets of outputs amounts to, and whether a format's tolerance allows it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from itertools import combinations_with_replacement
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from kres.export.formats import Tolerance
 from kres.export.inspection import size
-from kres.preprocessing import Preprocess
+from kres.export.reports import Answers, Change, Reference, Report, RuntimeReport
 
 # A probability below this says no more than "never"; its logarithm would only measure the underflow.
 LEAST_PROBABILITY = 1e-30
@@ -17,96 +19,78 @@ LEAST_PROBABILITY = 1e-30
 LEAST_LARGEST_LOGIT = 1e-2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """What the Keras model answers: images (n, h, w, c), labels (n,) or None, outputs (n, ...).
-
-    A model of several outputs has the first by name there and the rest in `others`. `preprocess` is how grey levels
-    became those images, where it is known.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray | None
-    outputs: np.ndarray
-    others: tuple[np.ndarray, ...] = ()
-    preprocess: Preprocess | None = None
+SHARED = [field for field in fields(RuntimeReport) if field.name not in ("runtime", "apart")]
 
 
-class Change(NamedTuple):
-    """An image, by its place in the reference, to which the artifact gives another class than the Keras model."""
+def judge_all(
+    reference: Reference, answers: Sequence[Answers], tolerance: Tolerance, *, path: str | Path, name: str
+) -> Report:
+    """Judge what each runtime answers, of which at least one must have run the artifact."""
+    reports = [
+        judge(reference, answer.outputs, tolerance, path=path, name=name) if answer.outputs else None
+        for answer in answers
+    ]
+    first = next(report for report in reports if report is not None)
+    distances = _distances(reference, answers, logits=tolerance.logits)
+    rows = []
+    for answer, report, apart in zip(answers, reports, distances, strict=True):
+        if report is None:
+            rows.append(RuntimeReport(runtime=answer.runtime, passed=False, reason=answer.error, apart=apart))
+        else:
+            shared = {field.name: getattr(report, field.name) for field in SHARED}
+            rows.append(RuntimeReport(runtime=answer.runtime, apart=apart, **shared))
+    failed = [row for row in rows if not row.passed]
+    reason = "; ".join(row.reason if len(rows) == 1 else f"in {row.runtime} {row.reason}" for row in failed)
+    return replace(first, passed=not failed, reason=reason, runtimes=tuple(rows))
 
-    image: int
-    keras: int
-    artifact: int
 
-
-EXACT_DB = 300.0
-"""The signal-to-noise ratio of a layer without any difference."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerError:
-    """How exact an artifact computes a layer: signal over noise against Keras in dB, 300 for no difference at all."""
-
-    name: str
-    snr_db: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """The outcome of a verification; differences are in units of the largest logit (of the largest output in int8).
-
-    Of several outputs it has the largest difference, the mean one and the least cosine, and no top-1.
-    `agreement` is the share of images with the same top-1, `changed` holds the others, `lost` is the number of images
-    that top-1 loses: counted where there are labels, else expected by the Keras model's own probabilities. What could
-    not be measured is None. `layers` holds the layers' errors, in the network's order, where they were measured.
-    """
-
-    path: str
-    format: str
-    n: int
-    passed: bool
-    reason: str
-    tolerance: Tolerance
-    size_bytes: int
-    agreement: float | None = None
-    max_difference: float | None = None
-    mean_difference: float | None = None
-    cosine: float | None = None
-    lost: float | None = None
-    top1: float | None = None
-    top1_keras: float | None = None
-    changed: tuple[Change, ...] = ()
-    layers: tuple[LayerError, ...] = ()
+def _distances(reference: Reference, answers: Sequence[Answers], *, logits: bool) -> list[tuple[float | None, ...]]:
+    """Measure each pair of runtimes once, so that both rows say the same."""
+    count = len(answers)
+    found: list[list[float | None]] = [[None] * count for _ in answers]
+    for first, second in combinations_with_replacement(range(count), 2):
+        ours, theirs = answers[first].outputs, answers[second].outputs
+        if not ours or not theirs or not all(np.isfinite(output).all() for output in (*ours, *theirs)):
+            continue
+        apart = 0.0
+        if not all(np.array_equal(*pair) for pair in zip(ours, theirs, strict=True)):
+            base = replace(reference, outputs=ours[0], others=tuple(ours[1:]))
+            apart = measure_all(base, theirs, logits=logits)["max_difference"]
+        found[first][second] = found[second][first] = apart
+    return [tuple(row) for row in found]
 
 
 def judge(
-    reference: Reference,
-    outputs: np.ndarray,
-    tolerance: Tolerance,
-    *,
-    path: str | Path,
-    name: str,
-    others: tuple[np.ndarray, ...] = (),
+    reference: Reference, outputs: Sequence[np.ndarray], tolerance: Tolerance, *, path: str | Path, name: str
 ) -> Report:
-    """Compare outputs (n, ...), and the others of several, with the reference's and say what tolerance is broken."""
-    report = Report(
-        path=str(path), format=name, n=len(outputs), passed=False, reason="", tolerance=tolerance, size_bytes=size(path)
-    )
-    finite = [np.isfinite(each).reshape(len(each), -1).all(1) for each in (outputs, *others)]
+    """Compare each output (n, ...) with the reference's and say what tolerance is broken, if one is."""
+    n = len(reference.images)
+    report = Report(path=str(path), format=name, n=n, passed=False, reason="", tolerance=tolerance, size_bytes=size(path))
+    finite = [np.isfinite(each).reshape(n, -1).all(1) for each in outputs]
     broken = int((~np.logical_and.reduce(finite)).sum())
     if broken:
-        return replace(report, reason=f"the artifact answers NaN or infinity on {broken} of {len(outputs)} images")
-    if others:
-        measured = _all_measured(reference, (outputs, *others))
-    else:
-        measured = measure(reference, outputs, logits=tolerance.logits)
-    reason = "; ".join(violations(measured, tolerance, len(outputs), labels=reference.labels is not None))
+        return replace(report, reason=f"the artifact answers NaN or infinity on {broken} of {n} images")
+    measured = measure_all(reference, outputs, logits=tolerance.logits)
+    reason = "; ".join(violations(measured, tolerance, n, labels=reference.labels is not None))
     return replace(report, passed=not reason, reason=reason, **measured)
 
 
+def measure_all(reference: Reference, outputs: Sequence[np.ndarray], *, logits: bool) -> dict[str, Any]:
+    """Give the measured fields of a Report; several outputs are compared as they are, each by its own largest value."""
+    if not reference.others:
+        return measure(reference, outputs[0], logits=logits)
+    least = float(np.finfo(np.float32).tiny)
+    pairs = zip((reference.outputs, *reference.others), outputs, strict=True)
+    found = [_difference(ours.astype(np.float64), theirs.astype(np.float64), least=least) for ours, theirs in pairs]
+    return {
+        "max_difference": max(each["max_difference"] for each in found),
+        "mean_difference": float(np.mean([each["mean_difference"] for each in found])),
+        "cosine": min(each["cosine"] for each in found),
+    }
+
+
 def measure(reference: Reference, outputs: np.ndarray, *, logits: bool) -> dict[str, Any]:
-    """Give the measured fields of a Report.
+    """Give the measured fields of a Report for one output.
 
     Softmax hides errors: a probability of 1 stays 1 while its logit moves by ten. So probabilities are taken back to
     logits by their logarithm, which is exact up to a constant an image, and that constant by centring.
@@ -128,18 +112,6 @@ def _difference(ours: np.ndarray, theirs: np.ndarray, *, least: float) -> dict[s
         "max_difference": float(difference.max()),
         "mean_difference": float(difference.mean()),
         "cosine": _cosine(ours, theirs),
-    }
-
-
-def _all_measured(reference: Reference, outputs: tuple[np.ndarray, ...]) -> dict[str, Any]:
-    """Compare each of several outputs as it is, in units of its own largest value."""
-    least = float(np.finfo(np.float32).tiny)
-    pairs = zip((reference.outputs, *reference.others), outputs, strict=True)
-    found = [_difference(ours.astype(np.float64), theirs.astype(np.float64), least=least) for ours, theirs in pairs]
-    return {
-        "max_difference": max(each["max_difference"] for each in found),
-        "mean_difference": float(np.mean([each["mean_difference"] for each in found])),
-        "cosine": min(each["cosine"] for each in found),
     }
 
 

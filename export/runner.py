@@ -2,7 +2,7 @@
 
 The file needs NumPy and an interpreter alone, so that any Python that has a TFLite runtime can run it by its path.
 Protocol: one JSON line about input and outputs, then one by one float32 images on stdin, and on stdout the float32
-outputs of each, one after another.
+outputs of each, one after another, and after them the inner tensors that were asked for.
 """
 
 import argparse
@@ -10,9 +10,10 @@ import contextlib
 import importlib
 import json
 import os
+import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,12 +22,19 @@ Answer = Callable[[np.ndarray], list[np.ndarray]]
 WARM_UP = 5
 
 
-def open_tflite(path: str, threads: int, runtime: str) -> tuple[Answer, dict[str, Any]]:
+def open_tflite(path: str, threads: int, runtime: str, tensors: Sequence[int] = ()) -> tuple[Answer, dict[str, Any]]:
     """Give a function from one normalised float32 image (1, h, w, c) to float32 outputs, and the file's description.
 
-    Quantized inputs and outputs go through the file's own scale and zero point, as an application does it.
+    Quantized inputs and outputs go through the file's own scale and zero point, as an application does it. With
+    `tensors`, their indices in the file, those follow the outputs.
     """
-    interpreter = importlib.import_module(f"{runtime}.interpreter").Interpreter(model_path=path, num_threads=threads)
+    module = importlib.import_module(f"{runtime}.interpreter")
+    inner: dict[str, Any] = {}
+    if tensors:
+        # A delegate keeps to itself what lies between its nodes.
+        resolver = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        inner = {"experimental_preserve_all_tensors": True, "experimental_op_resolver_type": resolver}
+    interpreter = module.Interpreter(model_path=path, num_threads=threads, **inner)
     interpreter.allocate_tensors()
     inputs, targets = interpreter.get_input_details(), interpreter.get_output_details()
     check_one_input(len(inputs))
@@ -35,9 +43,16 @@ def open_tflite(path: str, threads: int, runtime: str) -> tuple[Answer, dict[str
     def answer(image: np.ndarray) -> list[np.ndarray]:
         interpreter.set_tensor(source["index"], quantize(image, source))
         interpreter.invoke()
-        return [dequantize(interpreter.get_tensor(target["index"]), target) for target in targets]
+        return [dequantize(interpreter.get_tensor(tensor["index"]), tensor) for tensor in (*targets, *inners)]
 
-    return answer, {"input": describe(source), "outputs": [describe(target) for target in targets]}
+    details = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()} if tensors else {}
+    inners = [details[index] for index in tensors]
+    return answer, {
+        "version": importlib.import_module(runtime.partition(".")[0]).__version__,
+        "input": describe(source),
+        "outputs": [describe(target) for target in targets],
+        "tensors": [describe(inner) for inner in inners],
+    }
 
 
 def check_one_input(count: int) -> None:
@@ -70,7 +85,11 @@ def open_onnx(path: str, threads: int) -> tuple[Answer, dict[str, Any]]:
         shape = [size if isinstance(size, int) else -1 for size in value.shape]
         return {"name": value.name, "shape": shape, "dtype": value.type}
 
-    return answer, {"input": plain(source), "outputs": [plain(value) for value in session.get_outputs()]}
+    return answer, {
+        "version": onnxruntime.__version__,
+        "input": plain(source),
+        "outputs": [plain(value) for value in session.get_outputs()],
+    }
 
 
 def describe(tensor: dict[str, Any]) -> dict[str, Any]:
@@ -124,6 +143,7 @@ def open_saved_model(path: str) -> tuple[Answer, dict[str, Any]]:
         return {"name": name, "shape": [size or -1 for size in tensor.shape], "dtype": tensor.dtype.name}
 
     description = {
+        "version": tf.__version__,
         "input": plain(source, spec),
         "outputs": [plain(name, tensor) for name, tensor in sorted(outputs.items())],
     }
@@ -178,7 +198,7 @@ def open_artifact(arguments: argparse.Namespace) -> tuple[Answer, dict[str, Any]
         importlib.import_module(f"{arguments.runtime}.interpreter")
         forget_peak()
         before = memory("VmRSS")
-        return *open_tflite(arguments.artifact, arguments.threads, arguments.runtime), before
+        return *open_tflite(arguments.artifact, arguments.threads, arguments.runtime, arguments.tensors), before
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
@@ -194,12 +214,14 @@ def main() -> None:
     parser.add_argument("artifact")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runtime", default="ai_edge_litert")
+    parser.add_argument("--tensors", type=int, nargs="*", default=[], metavar="INDEX")
     parser.add_argument("--measure", type=int, default=0, metavar="RUNS")
     arguments = parser.parse_args()
     # Interpreters may print; the answers keep the real standard output to themselves.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     answer, description, before = open_artifact(arguments)
+    description["machine"] = platform.machine()
     # Any batch is -1, and a fixed one stays what it is.
     shape = [max(1, description["input"]["shape"][0]), *description["input"]["shape"][1:]]
     if arguments.measure:

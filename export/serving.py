@@ -19,7 +19,8 @@ def write(model: keras.Model, path: Path, *, batch: int | None) -> None:
     """Write a SavedModel: `serving_default` takes images (batch, h, w, c) as the model does, None for any batch.
 
     `serving_bytes` takes the bytes (batch,) of JPEG, PNG, BMP or GIF files, and resizes, crops and normalises them as
-    the model's evaluation does. A model that does not know its preprocessing has the first alone.
+    the model's evaluation does. A model that does not know its preprocessing has the first alone. Raises OSError where
+    it cannot be written.
     """
     import tensorflow as tf
 
@@ -32,7 +33,11 @@ def write(model: keras.Model, path: Path, *, batch: int | None) -> None:
     if preprocess is not None:
         module.serve_bytes = bytes_function(model, preprocess, batch=batch)
         signatures[BYTES] = module.serve_bytes
-    tf.saved_model.save(module, str(path), signatures=signatures)
+    try:
+        tf.saved_model.save(module, str(path), signatures=signatures)
+    except tf.errors.OpError as error:
+        # A disk that is full is an operation's failure to TensorFlow.
+        raise OSError(f"a SavedModel cannot be written: {error.message}") from error
 
 
 def preprocess_of(model: keras.Model) -> Preprocess | None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -24,15 +24,18 @@ class ArtifactError(ValueError):
 
 
 class Session:
-    """One artifact in a process of its own: `input` and `outputs` describe it, `answer` and `answers` run it."""
+    """One artifact in a process of its own: `input` and `outputs` describe it, `version` and `machine` what runs it."""
 
     def __init__(self, process: subprocess.Popen[bytes], path: Path, errors: IO[bytes]) -> None:
         self._process, self._path, self._errors = process, path, errors
         self._hangs = False
         with self._patience():
             description = json.loads(self._read(line=True))
+        self.version: str = description["version"]
+        self.machine: str = description["machine"]
         self.input: dict[str, Any] = description["input"]
         self.outputs: list[dict[str, Any]] = description["outputs"]
+        self.tensors: list[dict[str, Any]] = description.get("tensors", [])
 
     @property
     def output(self) -> dict[str, Any]:
@@ -44,9 +47,9 @@ class Session:
         return self.answers(image)[0]
 
     def answers(self, image: np.ndarray) -> list[np.ndarray]:
-        """Give every float32 output for one normalised image (h, w, c), as `answer` does the first."""
+        """Give every float32 output, as `answer` does the first, and the inner tensors that it was opened with."""
         assert self._process.stdin is not None
-        shapes = [output["shape"][1:] for output in self.outputs]
+        shapes = [tensor["shape"][1:] for tensor in (*self.outputs, *self.tensors)]
         with self._patience():
             try:
                 self._process.stdin.write(np.ascontiguousarray(image, np.float32).tobytes())
@@ -95,7 +98,10 @@ def failure(path: Path, code: int, errors: IO[bytes]) -> ArtifactError:
     if code < 0:
         reason = f"the interpreter crashed with {signal.Signals(-code).name}"
     else:
-        reason = lines[-1].strip() if lines else f"the interpreter ended with exit code {code}"
+        # An exception's words come after the indented lines of its traceback, and may be several.
+        frames = [row for row, line in enumerate(lines) if line[0].isspace()]
+        words = lines[frames[-1] + 1 :] if frames else lines[-1:]
+        reason = " ".join(line.strip() for line in words) or f"the interpreter ended with exit code {code}"
     return ArtifactError(f"an artifact must run in its interpreter, and this one does not: {reason}. Received: {path}")
 
 
@@ -114,13 +120,21 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def opened(
-    path: str | Path, *, threads: int = 2, runtime: str = "ai_edge_litert", python: str = sys.executable
+    path: str | Path,
+    *,
+    threads: int = 2,
+    runtime: str = "ai_edge_litert",
+    python: str = sys.executable,
+    tensors: Sequence[int] = (),
 ) -> Iterator[Session]:
     """Open an artifact in another process; raises ArtifactError when it cannot be opened, dies or hangs.
 
     `runtime` is the interpreter's package (`ai_edge_litert`, `tflite_runtime`), `python` a Python that has it.
+    `tensors` are the indices of inner tensors to answer besides the output; with any, the file runs without XNNPACK.
     """
     arguments = command(Path(path), threads=threads, runtime=runtime, python=python)
+    if tensors:
+        arguments += ["--tensors", *map(str, tensors)]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment()

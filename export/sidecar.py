@@ -10,7 +10,7 @@ import keras
 
 import kres
 from kres.export.about import About
-from kres.export.comparison import Report
+from kres.export.reports import Report
 from kres.export.interfaces import interface
 from kres.export.normalisation import Normalisation
 

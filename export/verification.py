@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from kres.export import conversion
-from kres.export.comparison import Reference, Report, judge
+from kres.export.comparison import judge
+from kres.export.reports import Reference, Report
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
 from kres.export.inspection import artifact_format, size

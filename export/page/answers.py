@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from kres.export.comparison import Change, Reference
+from kres.export.reports import Change, Reference
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.tables import table
 from kres.export.page.words import breakable

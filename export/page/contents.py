@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kres.export.benchmarking import Timing
-from kres.export.comparison import Reference, Report
+from kres.export.reports import Reference, Report
 from kres.preprocessing import Preprocess
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.status import Status
 
 from kres.cli.page import NAME, timed, write_report
+from kres.cli.runtimes import Runtimes, TargetRuntime
 from kres.cli.verify import (
     AcceptLicence,
     AsJson,
@@ -75,16 +76,22 @@ def export(
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
     bench: Annotated[bool, typer.Option("--bench/--no-bench", help="Time the artifacts for the report.")] = True,
+    runtime: Runtimes = None,
+    target_runtime: TargetRuntime = None,
     as_json: AsJson = False,
 ) -> None:
     """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not.
+
+    TFLite files run in ai-edge-litert, or in every interpreter that --runtime names.
 
     report.html beside them shows what was found, and how an application loads each file.
     """
     from kres.cli.models import class_names, proof, resolve
     from kres.export import FORMATS, About, export_all, makeable
     from kres.export.artifacts import check_format, options_for
+    from kres.export.compatibility import Platforms
     from kres.export.extras import require
+    from kres.export.runtimes import CURRENT, named_runtimes
 
     names, skipped = makeable() if all_formats else ([check_format(name) for name in formats or ()], {})
     if not names:
@@ -92,6 +99,7 @@ def export(
     for name in names:
         require(FORMATS[name].extra, what=name)
     options_for(names, io=io, batch=batch)  # before minutes go by
+    platforms = Platforms(runtimes=named_runtimes(runtime or [CURRENT.name]), target=target_runtime)
     progress = Console(stderr=True)
     with progress.status("running the Keras model") as status:
         named = resolve(
@@ -132,6 +140,8 @@ def export(
             batch=batch,
             pixels=pixels,
             about=about,
+            runtimes=platforms.runtimes,
+            target_runtime=platforms.target,
             started=steps.started,
             finished=steps.finished,
         )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kres import export
-from kres.export.comparison import Reference, is_probability, judge, measure
+from kres.export.comparison import is_probability, judge, measure
+from kres.export.reports import Reference
 from kres.export.formats import FORMATS, Tolerance
 
 

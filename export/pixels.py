@@ -117,7 +117,9 @@ def pinned(pixels: np.ndarray) -> np.ndarray:
     So raw bytes go into a quantized file unchanged, and none is clipped.
     """
     pixels = pixels.copy()
-    pixels.flat[pixels.argmin()], pixels.flat[pixels.argmax()] = RANGE
+    # The first of the darkest and the last of the brightest: two places even where all values are one.
+    darkest, brightest = pixels.argmin(), pixels.size - 1 - pixels.flat[::-1].argmax()
+    pixels.flat[darkest], pixels.flat[brightest] = RANGE
     return pixels
 
 

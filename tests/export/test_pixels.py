@@ -191,6 +191,7 @@ def test_calibration_reaches_black_and_white():
     found = pinned(pixels)
     assert (found.min(), found.max()) == (0, 255) and (found != pixels).sum() == 2
     np.testing.assert_array_equal(pinned(found), found)
+    assert set(pinned(np.full((1, 2, 2, 3), 7, np.float32)).flat) == {0, 7, 255}
 
 
 def test_what_cannot_be(network, model, tmp_path):

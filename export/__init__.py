@@ -6,6 +6,7 @@ if __name__ != "kres.export":
 from kres.export.about import About
 from kres.export.artifacts import RejectedError, export_all, saved_model, tflite
 from kres.export.benchmarking import Timing, benchmark
+from kres.export.browser import web_page
 from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
@@ -30,5 +31,6 @@ __all__ = [
     "saved_model",
     "tflite",
     "verify",
+    "web_page",
     "with_pixels",
 ]

@@ -191,14 +191,14 @@ def export_all(
     images = _calibration(model, calibration, preprocess)
     if any(raw.values()):  # before the long work
         to_pixels(expected.images, known(preprocess))
-    if about.class_names is not None:
-        write_atomically(Path(directory) / LABELS, lambda aside: aside.write_text(about.labels, encoding="utf-8"))
     reports = []
     for key in formats:
         started(key)
         options = Options(calibration=images if FORMATS[key].calibrated else None, io=types[key], pixels=raw[key])
         path = Path(directory) / f"{name}{FORMATS[key].suffix}"
         reports.append(deliver(key, twin, path, options=options, expected=expected, about=about))
+    if about.class_names is not None and any(report.passed for report in reports):
+        write_atomically(Path(directory) / LABELS, lambda aside: aside.write_text(about.labels, encoding="utf-8"))
     return reports
 
 

@@ -119,8 +119,8 @@ def _caveat(tensor: Any, normalisation: Normalisation | None) -> str:
     """Say why MediaPipe Tasks cannot feed this input, if it cannot."""
     from ai_edge_litert.schema_py_generated import TensorType
 
-    if tensor.type not in (TensorType.FLOAT32, TensorType.UINT8):
-        return "MediaPipe Tasks takes float32 and uint8 inputs alone, so not this file."
+    if tensor.type not in (TensorType.FLOAT32, TensorType.UINT8) or tensor.shape[3] != 3:
+        return "MediaPipe Tasks takes float32 and uint8 pictures of three channels alone, so not this file."
     # It hands bytes to a uint8 input as they are, and normalises for float32, all channels alike.
     alike = normalisation if normalisation is not None and normalisation.uniform else None
     if alike is not None and (alike.raw or tensor.type == TensorType.FLOAT32):

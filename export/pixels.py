@@ -20,7 +20,7 @@ CHUNK = 64
 
 
 def with_pixels(model: keras.Model, preprocess: Preprocess) -> keras.Model:
-    """The same network with RGB grey levels 0..255 (n, h, w, c) as its input, on the layers of `model` itself.
+    """A copy of a network with RGB grey levels 0..255 (n, h, w, c) as its input; layers keep their names.
 
     The normalisation stays an operator of its own, a 1x1 convolution: folded into the first convolution it would be
     wrong wherever that pads, since the border's zeros are zeros of normalised pixels. Its kernel has one weight an
@@ -41,15 +41,25 @@ def with_pixels(model: keras.Model, preprocess: Preprocess) -> keras.Model:
     kernel = np.diag(1 / std)[_channels(preprocess)]
     layer.set_weights([kernel[None, None], -255 * np.asarray(preprocess.mean) / std])
 
+    copies: dict[Any, Any] = {}
+
+    def copy(operation: Any) -> Any:
+        copies[operation] = type(operation).from_config(operation.get_config())
+        return copies[operation]
+
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = keras.tree.map_structure(lambda value: normalised if value is pixels else value, (args, kwargs))
         return operation(*args, **kwargs)
 
-    with recursion_for(len(model.operations)):
-        graph = keras.Model(model.inputs[0], model.output, name=model.name)
-        return keras.models.clone_model(
-            graph, input_tensors=pixels, clone_function=lambda operation: operation, call_function=call
-        )
+    with recursion_for(len(model.layers)):
+        # A Sequential model has no `output` of its own before it is called.
+        output = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+        graph = keras.Model(model.inputs[0], output, name=model.name)
+        result = keras.models.clone_model(graph, input_tensors=pixels, clone_function=copy, call_function=call)
+    for operation, copied in copies.items():
+        if isinstance(operation, keras.layers.Layer):
+            copied.set_weights(operation.get_weights())
+    return result
 
 
 def preprocess_of(model: keras.Model) -> Preprocess | None:
@@ -112,7 +122,9 @@ def pinned(pixels: np.ndarray) -> np.ndarray:
     So raw bytes go into a quantized file unchanged, and none is clipped.
     """
     pixels = pixels.copy()
-    pixels.flat[pixels.argmin()], pixels.flat[pixels.argmax()] = RANGE
+    # The first of the darkest and the last of the brightest: two places even where all values are one.
+    darkest, brightest = pixels.argmin(), pixels.size - 1 - pixels.flat[::-1].argmax()
+    pixels.flat[darkest], pixels.flat[brightest] = RANGE
     return pixels
 
 

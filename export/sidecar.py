@@ -29,7 +29,7 @@ def describe(
     import tensorflow as tf
 
     tensors = interface(artifact)
-    image = {"layout": "NHWC", **_meaning(normalisation)}
+    image = {"layout": "NHWC", **_meaning(normalisation, channels=tensors.inputs[0].shape[-1])}
     answer = (
         {"meaning": "probabilities", "value_range": [0.0, 1.0]}
         if probabilities and len(tensors.outputs) == 1
@@ -57,11 +57,11 @@ def write(value: dict[str, Any], directory: Path) -> Path:
     return path
 
 
-def _meaning(normalisation: Normalisation | None) -> dict[str, Any]:
+def _meaning(normalisation: Normalisation | None, *, channels: int) -> dict[str, Any]:
     if normalisation is None:
         return {"normalisation": None}
     return {
-        "channels": normalisation.order.upper(),
+        "channels": normalisation.order.upper() if channels == 3 else None,
         "value_range": [normalisation.low, normalisation.high],
         "normalisation": {"of": "(grey - mean) / std", "mean": normalisation.mean, "std": normalisation.std},
     }

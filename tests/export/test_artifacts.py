@@ -139,7 +139,11 @@ def test_one_rejected_format_stops_no_other(model, images, tmp_path, monkeypatch
     row = formats.Format(write=formats.float16, suffix=".float16.tflite", tolerance=strict)
     monkeypatch.setitem(formats.FORMATS, "float16", row)
     expected = export.reference(model, images)
-    reports = export.export_all(model, tmp_path, ["float16", "float32"], expected=expected)
+    about = export.About(class_names=("a", "b", "c", "d", "e"))
+    export.export_all(model, tmp_path, ["float16"], expected=expected, about=about)
+    assert not (tmp_path / "labels.txt").exists()
+    reports = export.export_all(model, tmp_path, ["float16", "float32"], expected=expected, about=about)
+    assert (tmp_path / "labels.txt").read_text().split() == ["a", "b", "c", "d", "e"]
     assert [report.passed for report in reports] == [False, True]
     assert (tmp_path / "model.float32.tflite").exists() and not (tmp_path / "model.float16.tflite").exists()
 

@@ -102,3 +102,21 @@ def test_the_same_best_five_as_kres_predict(workdir, predicted, name, tolerance)
 def test_a_file_that_wants_channels_normalised_apart_is_refused_as_its_description_says(workdir):
     with pytest.raises(Exception, match="Per-channel image normalization"):
         classifier(workdir / "normalised.tflite")
+
+
+@pytest.mark.slow
+def test_channels_normalised_alike_are_left_to_mediapipe(tmp_path):
+    import mediapipe
+
+    pixels = np.random.default_rng(0).integers(0, 256, (32, SIZE, SIZE, 3), np.uint8)
+    model = network(pixels)
+    alike = Preprocess(size=SIZE, mean=(0.4,) * 3, std=(0.2,) * 3)
+    path = tmp_path / "alike.tflite"
+    export.tflite(model, path, images=pixels, preprocess=alike, about=export.About(class_names=NAMES))
+    image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels[0])
+    with classifier(path) as opened:
+        (answer,) = opened.classify(image).classifications
+    expected = np.asarray(model(alike(pixels[:1])))[0]
+    for category in answer.categories:
+        # The order of float32 sums, of probabilities.
+        assert category.score == pytest.approx(expected[NAMES.index(category.category_name)], abs=1e-5)

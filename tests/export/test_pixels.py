@@ -109,6 +109,35 @@ def test_raw_bytes_go_into_the_file_unchanged(network, uint8):
         np.testing.assert_allclose(session.answer(pixels[0]), answers[0], atol=1e-6)
 
 
+def test_layers_are_tapped_and_the_model_is_left_alone(network):
+    found = export.with_pixels(network, preprocess())
+    pixels = grey_levels(2, 16, 16, 3)
+    for name in ("stem_conv1", "stage2_out"):
+        taps = [keras.Model(model.inputs[0], model.get_layer(name).output) for model in (network, found)]
+        expected, answer = taps[0](preprocess()(pixels)), taps[1](pixels.astype(np.float32))
+        np.testing.assert_allclose(answer, expected, atol=1e-4)
+    before = np.asarray(network(preprocess()(pixels)))
+    found.set_weights([0 * weight for weight in found.get_weights()])
+    np.testing.assert_allclose(network(preprocess()(pixels)), before, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["sequential", "nested", "grey"])
+def test_models_of_others(kind, model):
+    layers = keras.layers
+    if kind == "nested":
+        image = keras.Input((16, 16, 3))
+        model = keras.Model(image, layers.Dense(2)(model(image)))
+    elif kind == "sequential":
+        model = keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(2, 3, padding="same"), layers.Flatten()])
+    else:
+        model = keras.Sequential([keras.Input((16, 16, 1)), layers.Conv2D(2, 3, padding="same"), layers.Flatten()])
+    channels = model.input_shape[-1]
+    normalise = preprocess().for_channels(channels)
+    pixels = grey_levels(2, 16, 16, channels)
+    found = export.with_pixels(model, normalise)(pixels.astype(np.float32))
+    np.testing.assert_allclose(found, model(normalise(pixels)), atol=1e-4)
+
+
 def test_a_file_of_pixels_is_as_exact_as_one_of_normalised_input(network, tmp_path):
     """The int8 normalisation rounds to the grid that the input of the other file is rounded to, and no more often."""
     pixels = grey_levels(64, 16, 16, 3)
@@ -162,6 +191,7 @@ def test_calibration_reaches_black_and_white():
     found = pinned(pixels)
     assert (found.min(), found.max()) == (0, 255) and (found != pixels).sum() == 2
     np.testing.assert_array_equal(pinned(found), found)
+    assert set(pinned(np.full((1, 2, 2, 3), 7, np.float32)).flat) == {0, 7, 255}
 
 
 def test_what_cannot_be(network, model, tmp_path):

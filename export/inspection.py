@@ -2,10 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kres.export.flatbuffer import operator_name, unpack
 from kres.export.session import ArtifactError
 
 UNKNOWN = "unknown"
@@ -34,15 +34,13 @@ def artifact_format(path: str | Path) -> str:
 
 def inspect(path: str | Path) -> Inspection:
     """Read format and operators of a TFLite file; raises ArtifactError when it is damaged or is no TFLite file."""
-    from ai_edge_litert import schema_py_generated as schema
-
     content = Path(path).read_bytes()
     if content[4:8] != b"TFL3":
         raise ArtifactError(f"a TFLite file carries the mark TFL3, and this one does not. Received: {path}")
     try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        model = unpack(content)
         graph = model.subgraphs[0]
-        codes = [_operator(code) for code in model.operatorCodes]
+        codes = [operator_name(code) for code in model.operatorCodes]
         result = Inspection(
             format=_format(model, graph),
             operators=Counter(codes[node.opcodeIndex] for node in graph.operators),
@@ -62,18 +60,6 @@ def size(path: str | Path) -> int:
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size
-
-
-@cache
-def _names() -> dict[int, str]:
-    from ai_edge_litert import schema_py_generated as schema
-
-    return {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
-
-
-def _operator(code: Any) -> str:
-    # Codes below 127 stand in the older field, and an older writer fills that one alone.
-    return code.customCode.decode() if code.customCode else _names()[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
 def _format(model: Any, graph: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import timed
-from benchmarks.other_process import serve
+from benchmarks.other_process import answering, serve
 
 WARM_UP = 5
 Call = Callable[[], Any]
@@ -49,7 +49,8 @@ ENGINES: dict[str, Callable[[str, np.ndarray, int], Call]] = {
 
 if __name__ == "__main__":
     engine, path, calibration, threads, runs = sys.argv[1:]
+    output = answering()
     run = ENGINES[engine](path, np.load(calibration), int(threads))
     for _ in range(WARM_UP):
         run()
-    serve({"": lambda: statistics.median(timed(run) for _ in range(int(runs)))})
+    serve({"": lambda: statistics.median(timed(run) for _ in range(int(runs)))}, output)

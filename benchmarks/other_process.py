@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TextIO
 
 READY = "ready"
 
@@ -32,6 +33,7 @@ class OtherProcess:
         assert self._process.stdout
         self.absent = ""
         if self._process.stdout.readline().strip() != READY:
+            self._process.kill()
             self._process.wait()
             self._errors.seek(0)
             error = self._errors.read().strip().splitlines()
@@ -52,11 +54,16 @@ class OtherProcess:
         return float(self._process.stdout.readline())
 
 
-def serve(answers: Mapping[str, Callable[[], float]]) -> None:
-    """Answer the lines of standard input with the seconds that each one's function gives."""
-    # What a library prints must not stand among the answers.
-    answering = os.fdopen(os.dup(1), "w")
+def answering() -> TextIO:
+    """Standard output for the answers alone; what libraries print from now on goes to standard error."""
+    own = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    print(READY, file=answering, flush=True)
+    return own
+
+
+def serve(answers: Mapping[str, Callable[[], float]], to: TextIO | None = None) -> None:
+    """Answer the lines of standard input with the seconds that each one's function gives."""
+    to = to or answering()
+    print(READY, file=to, flush=True)
     for line in sys.stdin:
-        print(answers[line.strip()](), file=answering, flush=True)
+        print(answers[line.strip()](), file=to, flush=True)

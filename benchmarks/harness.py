@@ -70,7 +70,7 @@ class Row:
 
 
 def _spread(seconds: list[float]) -> str:
-    return f"{statistics.median(seconds):.3f} ({min(seconds):.3f} to {max(seconds):.3f}, n={len(seconds)})"
+    return f"{statistics.median(seconds):.4g} ({min(seconds):.4g} to {max(seconds):.4g}, n={len(seconds)})"
 
 
 def arguments(description: str | None) -> argparse.Namespace:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.harness import Row, arguments, in_turns, report
 from benchmarks.input_rivals import WORKERS, PilRival, write_photographs
-from benchmarks.torch_process import TorchProcess
+from benchmarks.other_process import OtherProcess
 
 # Worker processes import this file again: what is slow to import belongs into main().
 
@@ -34,7 +34,7 @@ def main() -> None:
 
         pipelines = Pipelines(Path(folder), count=count, batch=batch)
         pil = rivals.enter_context(PilRival([paths[number % files] for number in range(count)]))
-        torchvision = rivals.enter_context(TorchProcess("input_torchvision", folder, count, batch))
+        torchvision = rivals.enter_context(OtherProcess("input_torchvision", folder, count, batch))
         contestants: dict[str, dict[str, Callable[[], float]]] = {
             TRAINING: {KRES: pipelines.training, DECODE: pipelines.decode, PIL: partial(pil.run, "training")},
             EVALUATION: {KRES: pipelines.evaluation, PIL: partial(pil.run, "evaluation")},

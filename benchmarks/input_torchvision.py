@@ -1,4 +1,4 @@
-"""torchvision's transforms under PyTorch's DataLoader: `torch_process` runs this.
+"""torchvision's transforms under PyTorch's DataLoader: `other_process` runs this.
 
 As a program it takes a folder, a number of images and a batch size, and answers each line of standard input, "training"
 or "evaluation", with the seconds that those images took.
@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.harness import timed
 from benchmarks.input_rivals import SHORTER, SIZE, WORKERS
-from benchmarks.torch_process import serve
+from benchmarks.other_process import serve
 
 
 def loaders(folder: str, *, count: int, batch: int) -> dict[str, Any]:

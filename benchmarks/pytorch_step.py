@@ -6,18 +6,18 @@ from functools import partial
 from benchmarks.harness import Row, arguments, in_turns, lacks_bfloat16, report
 
 # isort: split
-from benchmarks.torch_process import TorchProcess
+from benchmarks.other_process import OtherProcess
 from benchmarks.training_runs import bare_steps, plain_recipe, random_source
 from kres.training.settings.parts import Dtype
 
 TARGETS: dict[Dtype, float] = {"float32": 1.2, "mixed_bfloat16": 0.95}
 
 
-def asked(torch: TorchProcess, dtype: Dtype) -> Sequence[float]:
+def asked(torch: OtherProcess, dtype: Dtype) -> Sequence[float]:
     return [torch.run(dtype)]
 
 
-def compare(dtype: Dtype, torch: TorchProcess, *, batch: int, size: int, every: int, rounds: int) -> Row:
+def compare(dtype: Dtype, torch: OtherProcess, *, batch: int, size: int, every: int, rounds: int) -> Row:
     name = f"ResNet-50 step, batch {batch}, {size} px, {dtype}, against PyTorch"
     why = torch.absent or (lacks_bfloat16() if dtype == "mixed_bfloat16" else "")
     if why:
@@ -32,7 +32,7 @@ def main() -> None:
     options = arguments(__doc__)
     size, batch, every = (32, 2, 1) if options.toy else (224, 16, 3)
     dtypes: Sequence[Dtype] = ("float32",) if options.toy else tuple(TARGETS)
-    with TorchProcess("torch_step", size, batch, every) as torch:
+    with OtherProcess("torch_step", size, batch, every) as torch:
         rows = [compare(dtype, torch, batch=batch, size=size, every=every, rounds=options.rounds) for dtype in dtypes]
     report(rows, options)
 

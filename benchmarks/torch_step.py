@@ -1,4 +1,4 @@
-"""PyTorch's side of `pytorch_step`: ResNet-50 v1.5 in plain PyTorch; `torch_process` runs this.
+"""PyTorch's side of `pytorch_step`: ResNet-50 v1.5 in plain PyTorch; `other_process` runs this.
 
 As a program it takes image size, batch size and steps, and answers each line of standard input, "float32" or
 "mixed_bfloat16", with the seconds of one training step, a mean over the steps.
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.harness import timed
-from benchmarks.torch_process import serve
+from benchmarks.other_process import serve
 
 PARAMETERS = 25_557_032
 

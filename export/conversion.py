@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 import kres
+from kres.export.graph import rewritten
 from kres.scopes import recursion_for
 
 FLOAT32 = "float32"
@@ -152,19 +153,20 @@ def converter(model: keras.Model) -> Any:
 
 
 def convert(converter: Any) -> bytes:
-    """Run the converter; raises ValueError that names the operators, and their layers, that TFLite does not have."""
+    """Run the converter and suit the graph to XNNPACK; raises ValueError that names operators TFLite does not have."""
     from tensorflow.lite.python.convert_phase import ConverterError
 
     try:
         with warnings.catch_warnings():
             # Said of every full-integer conversion: it asks for the statistics that calibration is about to collect.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
-            return converter.convert()
+            content = converter.convert()
     except ConverterError as error:
         raise ValueError(_unsupported(error)) from error
     except RuntimeError as error:
         lines = dict.fromkeys(line for line in str(error).splitlines() if line.strip())
         raise ValueError(f"TFLite conversion failed: {' '.join(lines)}") from error
+    return rewritten(content)
 
 
 def _unsupported(error: Any) -> str:

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kres.export.extras import require
+from kres.export.flatbuffer import is_constant, operator_name, unpack
 from kres.export.runner import is_onnx
 from kres.export.session import ArtifactError
 
@@ -92,13 +92,11 @@ def size(path: str | Path) -> int:
 
 
 def _read(path: str | Path, see: Callable[[Any], T]) -> T:
-    from ai_edge_litert import schema_py_generated as schema
-
     content = Path(path).read_bytes()
     if content[4:8] != b"TFL3":
         raise ArtifactError(f"a TFLite file carries the mark TFL3, and this one does not. Received: {path}")
     try:
-        return see(schema.ModelT.InitFromPackedBuf(content, 0))
+        return see(unpack(content))
     # Offsets of damaged bytes lead anywhere, so the flatbuffer reader fails in many ways.
     except Exception as error:
         raise ArtifactError(f"a damaged TFLite file: {error}. Received: {path}") from error
@@ -106,7 +104,7 @@ def _read(path: str | Path, see: Callable[[Any], T]) -> T:
 
 def _inspection(model: Any) -> Inspection:
     graph = model.subgraphs[0]
-    codes = [_operator(code) for code in model.operatorCodes]
+    codes = [operator_name(code) for code in model.operatorCodes]
     return Inspection(
         format=_format(model, graph, codes),
         operators=Counter(codes[node.opcodeIndex] for node in graph.operators),
@@ -136,25 +134,13 @@ def _versions(names: list[str], codes: list[Any]) -> dict[str, int]:
     return versions
 
 
-@cache
-def _names() -> dict[int, str]:
-    from ai_edge_litert import schema_py_generated as schema
-
-    return {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
-
-
-def _operator(code: Any) -> str:
-    # Codes below 127 stand in the older field, and an older writer fills that one alone.
-    return code.customCode.decode() if code.customCode else _names()[max(code.builtinCode, code.deprecatedBuiltinCode)]
-
-
 def _format(model: Any, graph: Any, codes: list[str]) -> str:
     from ai_edge_litert.schema_py_generated import TensorType
 
     constants: set[int] = set()
     activations: set[int] = set()
     for tensor in graph.tensors:
-        (constants if _is_constant(model.buffers[tensor.buffer]) else activations).add(tensor.type)
+        (constants if is_constant(model, tensor) else activations).add(tensor.type)
     if TensorType.INT16 in activations:
         return "int16x8" if TensorType.INT8 in constants else UNKNOWN
     if TensorType.INT8 in activations:
@@ -166,11 +152,6 @@ def _format(model: Any, graph: Any, codes: list[str]) -> str:
     return "float16" if TensorType.FLOAT16 in constants else "float32"
 
 
-def _is_constant(buffer: Any) -> bool:
-    # A writer may lay the bytes behind the flatbuffer, and note here where: an offset of 1 and less is none.
-    return (buffer.data is not None and len(buffer.data) > 0) or buffer.offset > 1
-
-
 def _all_dequantized(model: Any, graph: Any, codes: list[str]) -> bool:
     """Say whether no operator but DEQUANTIZE reads a constant in int8: then arithmetic is in floats."""
     from ai_edge_litert.schema_py_generated import TensorType
@@ -179,6 +160,6 @@ def _all_dequantized(model: Any, graph: Any, codes: list[str]) -> bool:
         codes[node.opcodeIndex]
         for node in graph.operators
         for index in node.inputs
-        if graph.tensors[index].type == TensorType.INT8 and _is_constant(model.buffers[graph.tensors[index].buffer])
+        if graph.tensors[index].type == TensorType.INT8 and is_constant(model, graph.tensors[index])
     }
     return readers == {"DEQUANTIZE"}

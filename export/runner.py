@@ -47,6 +47,7 @@ def open_tflite(path: str, threads: int, runtime: str, tensors: Sequence[int] = 
 
     details = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()} if tensors else {}
     inners = [details[index] for index in tensors]
+    answer.delegation = lambda: delegation(interpreter._get_ops_details())  # type: ignore[attr-defined]
     return answer, {
         "version": importlib.import_module(runtime.partition(".")[0]).__version__,
         "input": describe(source),
@@ -90,6 +91,28 @@ def open_onnx(path: str, threads: int) -> tuple[Answer, dict[str, Any]]:
         "input": plain(source),
         "outputs": [plain(value) for value in session.get_outputs()],
     }
+
+
+def delegation(nodes: list[dict[str, Any]]) -> dict[str, int]:
+    """Count the file's `nodes`, those that the delegate `took`, and the `partitions` that it runs them in.
+
+    The interpreter keeps the nodes that a delegate took, and appends one of type DELEGATE for each partition. What lies
+    between that one's outputs and its inputs is the partition.
+    """
+    partitions = [node for node in nodes if node["op_name"] == "DELEGATE"]
+    own = [node for node in nodes if node["op_name"] != "DELEGATE"]
+    makers = {int(tensor): node for node in own for tensor in node["outputs"]}
+    taken = set()
+    for partition in partitions:
+        visited = {int(tensor) for tensor in partition["inputs"]}
+        waiting = [int(tensor) for tensor in partition["outputs"]]
+        while waiting:
+            tensor = waiting.pop()
+            if tensor in makers and tensor not in visited:
+                taken.add(makers[tensor]["index"])
+                waiting += [int(source) for source in makers[tensor]["inputs"]]
+            visited.add(tensor)
+    return {"nodes": len(own), "taken": len(taken), "partitions": len(partitions)}
 
 
 def describe(tensor: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +193,27 @@ def measure(answer: Answer, shape: list[int], runs: int) -> list[float]:
     return times[WARM_UP:]
 
 
+def time_part(path: str, threads: int, runtime: str, runs: int) -> float | None:
+    """Give the median milliseconds of a TFLite file of one operator on random input; None where it cannot run alone."""
+    try:
+        interpreter = importlib.import_module(f"{runtime}.interpreter").Interpreter(path, num_threads=threads)
+        interpreter.allocate_tensors()
+        values = np.random.default_rng(0)
+        for tensor in interpreter.get_input_details():
+            dtype = np.dtype(tensor["dtype"])
+            shape = tensor["shape"]
+            drawn = values.normal(size=shape) if dtype.kind == "f" else values.integers(0, 64, shape)
+            interpreter.set_tensor(tensor["index"], drawn.astype(dtype))
+        times = []
+        for _ in range(WARM_UP + runs):
+            start = time.perf_counter()
+            interpreter.invoke()
+            times.append((time.perf_counter() - start) * 1e3)
+    except (ValueError, RuntimeError):
+        return None
+    return float(np.median(times[WARM_UP:]))
+
+
 def memory(field: str) -> int | None:
     """Give a memory figure of this process in bytes (`VmRSS` now, `VmHWM` at most), or None where /proc has none."""
     try:
@@ -216,6 +260,7 @@ def main() -> None:
     parser.add_argument("--runtime", default="ai_edge_litert")
     parser.add_argument("--tensors", type=int, nargs="*", default=[], metavar="INDEX")
     parser.add_argument("--measure", type=int, default=0, metavar="RUNS")
+    parser.add_argument("--parts", default="", metavar="DIR", help="files of one operator each, timed in their order")
     arguments = parser.parse_args()
     # Interpreters may print; the answers keep the real standard output to themselves.
     sink = os.fdopen(os.dup(1), "wb")
@@ -228,6 +273,13 @@ def main() -> None:
         description["times_ms"] = measure(answer, shape, arguments.measure)
         peak = memory("VmHWM")
         description["peak_bytes"] = None if peak is None or before is None else peak - before
+        description["delegation"] = answer.delegation() if hasattr(answer, "delegation") else None
+        if arguments.parts:
+            names = sorted(os.listdir(arguments.parts))
+            description["parts_ms"] = [
+                time_part(os.path.join(arguments.parts, name), arguments.threads, arguments.runtime, arguments.measure)
+                for name in names
+            ]
     sink.write(json.dumps(description).encode() + b"\n")
     sink.flush()
     if not arguments.measure:

@@ -227,8 +227,13 @@ def test_bench(exported):
     result = invoke("bench", path, "--runs", "3", "--threads", "1", "--json")
     assert result.exit_code == 0
     answer = json.loads(result.stdout)
-    assert answer["artifacts"][0]["median_ms"] > 0 and "onednn" in answer
-    assert "float16" in invoke("bench", path, "--runs", "3").stdout
+    (row,) = answer["artifacts"]
+    assert row["median_ms"] > 0 and "onednn" in answer
+    assert row["delegation"]["partitions"] == 1 and len(row["operators"]) > 10
+    shown = invoke("bench", path, "--runs", "3", "--slowest", "2").stdout
+    assert "float16" in shown and "100% in 1" in shown
+    assert shown.count("CONV_2D") == 2 and "timed alone" in shown
+    assert "CONV_2D" not in invoke("bench", path, "--runs", "1", "--slowest", "0").stdout
     assert isinstance(invoke("bench", path.with_name("missing.tflite")).exception, ArtifactError)
 
 

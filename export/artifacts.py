@@ -17,6 +17,7 @@ from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
 from kres.export.verification import check_or_report, reference, require_judgeable
+from kres.quantization import is_twin
 from kres.writing import move
 
 CALIBRATION_IMAGES = 256
@@ -53,10 +54,11 @@ def tflite(
 ) -> Report:
     """Write a TFLite file of batch 1 and verify it: `quantization` is None, "float16", "dynamic" or "int8".
 
-    int8 takes its ranges from the first 256 `calibration` images, and "float32", "int8" or "uint8" as `io`, the type of
-    input and output. Before the file gets its name it is run on `images` (normalised, with labels or without) against
-    the Keras model; where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError
-    when the format's tolerance is broken, and ValueError for arguments, images or layers that cannot be exported.
+    int8 takes its ranges from the first 256 `calibration` images, or from a model of `quantized_twin` itself, and
+    "float32", "int8" or "uint8" as `io`, the type of input and output. Before the file gets its name it is run on
+    `images` (normalised, with labels or without) against the Keras model; where none are given, on the calibration
+    images or on 32 seeded random ones. Raises RejectedError when the format's tolerance is broken, and ValueError for
+    arguments, images or layers that cannot be exported.
     """
     name = "float32" if quantization is None else quantization
     tflite_formats = [key for key in FORMATS if key != "saved_model"]
@@ -64,7 +66,7 @@ def tflite(
         raise ValueError(f"quantization must be None or one of {tflite_formats}.{closest(name)} Received: {name!r}")
     if calibration is not None and not FORMATS[name].calibrated:
         raise ValueError(f"calibration images are for int8 alone. Received: them and quantization={quantization!r}")
-    if FORMATS[name].calibrated and calibration is None:
+    if needs_calibration(model, name) and calibration is None:
         raise ValueError("int8 takes its ranges from images: pass calibration=images. Received: calibration=None")
     options = Options(calibration=_calibration(model, calibration), io=check_io(io, name))
     if images is None:
@@ -85,6 +87,19 @@ def closest(name: str) -> str:
     return f" Did you mean {found[0]!r}?" if found else ""
 
 
+def needs_calibration(model: keras.Model, name: str) -> bool:
+    """Whether a format takes ranges from images; a fake-quantized twin brings its own. ValueError where it has no such.
+
+    A twin is a SavedModel or int8: in the others its rounding would be no more than noise.
+    """
+    if not is_twin(model):
+        return FORMATS[name].calibrated
+    if not FORMATS[name].rounded:
+        fitting = [key for key, row in FORMATS.items() if row.rounded]
+        raise ValueError(f"a fake-quantized model is exported as one of {fitting}. Received: {name!r}")
+    return False
+
+
 def check_io(io: str, name: str) -> str:
     """Give the type of input and output back, or raise ValueError where the format does not have it."""
     if io not in IO or (io != "float32" and not FORMATS[name].calibrated):
@@ -103,6 +118,7 @@ def write_one(
 ) -> Report:
     """Write and verify one artifact, or raise RejectedError."""
     check_path(path, name)
+    needs_calibration(model, name)
     conversion.check_model(model)
     expected = reference(model, random_images(model) if images is None else images, labels)
     require_judgeable(name, expected)
@@ -128,10 +144,11 @@ def export_all(
     `expected` is what `reference` gave on verification images; `started` is called with each format's name.
     """
     for key in formats:
+        needs_calibration(model, check_format(key))
         check_path(Path(directory) / f"{name}{FORMATS[check_format(key)].suffix}", key)
         if FORMATS[key].calibrated:
             check_io(io, key)
-            if calibration is None:
+            if needs_calibration(model, key) and calibration is None:
                 raise ValueError(f"{key} takes its ranges from calibration images. Received: calibration=None")
     conversion.check_model(model)
     twin = conversion.float32_twin(model)

@@ -1,6 +1,6 @@
 """The table of export formats: how each one is written, and how far its answers may be from the Keras model's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kres.export import conversion
+from kres.quantization import check_ranges, is_twin, quantized_twin, set_ranges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +29,29 @@ class Tolerance:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a caller may choose, both for int8 alone: calibration images (n, h, w, c), the type of input and output."""
+    """What a caller may choose, all for int8 alone.
+
+    `calibration`: images (n, h, w, c), or, in their place, `ranges`: (low, high) of each activation point, by name.
+    `io`: type of input and output.
+    """
 
     calibration: np.ndarray | None = None
+    ranges: Mapping[str, tuple[float, float]] | None = None
     io: str = "float32"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One row: a function that writes a float32 Keras model to a path, the name's ending, and the tolerance."""
+    """One row: a function that writes a float32 Keras model to a path, the name's ending, and the tolerance.
+
+    `calibrated`: its ranges come from images. `rounded`: it keeps what a fake-quantized twin rounds.
+    """
 
     write: Callable[[keras.Model, Path, Options], None]
     suffix: str
     tolerance: Tolerance
     calibrated: bool = False
+    rounded: bool = False
 
 
 def saved_model(model: keras.Model, path: Path, options: Options) -> None:
@@ -80,26 +90,38 @@ def dynamic(model: keras.Model, path: Path, options: Options) -> None:
 
 
 def int8(model: keras.Model, path: Path, options: Options) -> None:
-    """Write weights and activations in int8, their ranges taken from the calibration images."""
+    """Write weights and activations in int8; ranges are a twin's own, those given, or the calibration images'."""
     import tensorflow as tf
 
-    calibration = options.calibration
-    if calibration is None:
-        raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
+    if options.ranges is not None:
+        model = quantized_twin(model)
+        set_ranges(model, options.ranges)
     converter = conversion.converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.representative_dataset = lambda: ([image[None]] for image in calibration)
+    if is_twin(model):
+        check_ranges(model)
+    else:
+        calibration = options.calibration
+        if calibration is None:
+            raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: ([image[None]] for image in calibration)
     converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
     path.write_bytes(conversion.convert(converter))
 
 
 FORMATS: dict[str, Format] = {
     # The same kernels in another graph: what is left is the order of float32 sums.
-    "saved_model": Format(write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4)),
+    "saved_model": Format(write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4), rounded=True),
     "float32": Format(write=float32, suffix=".float32.tflite", tolerance=Tolerance(relative=1e-4)),
     "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2)),
     "dynamic": Format(write=dynamic, suffix=".dynamic.tflite", tolerance=Tolerance(drop=3e-3)),
-    "int8": Format(write=int8, suffix=".int8.tflite", tolerance=Tolerance(drop=3e-3, logits=False), calibrated=True),
+    "int8": Format(
+        write=int8,
+        suffix=".int8.tflite",
+        tolerance=Tolerance(drop=3e-3, logits=False),
+        calibrated=True,
+        rounded=True,
+    ),
 }
 IO = ("float32", "int8", "uint8")

@@ -72,6 +72,23 @@ class FakeQuantize(keras.layers.Layer):
         return {**super().get_config(), "updates": self.updates, "momentum": self.momentum, "bounds": self.bounds}
 
 
+@keras.saving.register_keras_serializable(package="kres")
+class KeptFloat(keras.layers.Layer):
+    """Its inputs, behind a layer that stays in float32.
+
+    The TFLite converter quantizes a convolution between two roundings whether its kernel is rounded or not. It does not
+    look through a sum of one summand, and int8 has none.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The inputs."""
+        return keras.ops.sum(keras.ops.expand_dims(inputs, -1), axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's."""
+        return input_shape
+
+
 def _with_gradient(value: Tensor, share: float) -> Tensor:
     """`value`, whose gradient is multiplied by `share`."""
     return value * share + keras.ops.stop_gradient(value * (1 - share))

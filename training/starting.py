@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import kres
 from kres.quantization import is_twin
@@ -37,7 +38,7 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
         )
     if run is not None:
         trained = Recipe.from_dict(run).network
-        own = {"row": trained.row, "depths": trained.depths, "width": trained.width, "norm": trained.norm}
+        own: dict[str, Any] = {"row": trained.row, "depths": trained.depths, "width": trained.width, "norm": trained.norm}
     else:
         own = {"row": model.network, "depths": (), "width": 1.0, "norm": model.options["norm"]}
     preprocess = model.preprocess

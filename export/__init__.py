@@ -5,6 +5,7 @@ if __name__ != "kres.export":
 
 from kres.export.artifacts import RejectedError, export_all, saved_model, tflite
 from kres.export.benchmarking import Timing, benchmark
+from kres.export.browser import web_page
 from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
@@ -27,4 +28,5 @@ __all__ = [
     "saved_model",
     "tflite",
     "verify",
+    "web_page",
 ]

@@ -38,7 +38,37 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
         )
     if run is not None:
         trained = Recipe.from_dict(run).network
-        own: dict[str, Any] = {"row": trained.row, "depths": trained.depths, "width": trained.width, "norm": trained.norm}
+        own: dict[str, Any] = {
+            "row": trained.row,
+            "depths": trained.depths,
+            "width": trained.width,
+            "norm": trained.norm,
+        }
+    else:
+        own = {"row": model.network, "depths": (), "width": 1.0, "norm": model.options["norm"]}
+    preprocess = model.preprocess
+    known = {name: getattr(preprocess, name) for name in ("crop", "mean", "std", "interpolation")}
+    sizes = {"train_size_px": preprocess.size, "test_size_px": preprocess.size, "progressive_px": ()}
+    images = replace(recipe.images, **known, **sizes)
+    return replace(recipe, network=replace(recipe.network, weights=_with_slash(path)))
+    if not file.is_file():
+        raise ValueError(f"a run to start from must have ended: go on with it by --resume. Received: {path}")
+    model = load_model(file)
+    if is_twin(model):
+        raise ValueError(f"a checkpoint to start from must be of a float network. Received: a quantized one, {path}")
+    if not isinstance(model, kres.ResNet) or (run is None and not isinstance(model.network, str)):
+        raise ValueError(
+            "a checkpoint to start from must be a run's, or a network of a row of the zoo. "
+            f"Received: {path}, which holds a {type(model).__name__} called {model.name}"
+        )
+    if run is not None:
+        trained = Recipe.from_dict(run).network
+        own: dict[str, Any] = {
+            "row": trained.row,
+            "depths": trained.depths,
+            "width": trained.width,
+            "norm": trained.norm,
+        }
     else:
         own = {"row": model.network, "depths": (), "width": 1.0, "norm": model.options["norm"]}
     preprocess = model.preprocess

@@ -8,6 +8,9 @@ import keras
 import numpy as np
 
 from kres.export import conversion, onnx_export, serving, weight_only
+from kres.export.casts import without_casts
+from kres.export.quantized import Quantized
+from kres.quantization import check_ranges, is_twin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,26 +34,30 @@ class Tolerance:
 class Options:
     """What a caller may choose: `batch`, a SavedModel's, and `pixels`, whether the input is raw grey levels.
 
-    For formats with ranges: `calibration` images (n, h, w, c), and the type of input and output, `io`.
+    For formats with ranges: `calibration` images (n, h, w, c), and the type of input and output, `io`. `quantized` is
+    the twin that int8 is written from, made of those images.
     """
 
     calibration: np.ndarray | None = None
     io: str = "float32"
     batch: int | None = None
     pixels: bool = False
+    quantized: Quantized | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """One row: a function that writes a float32 Keras model to a path, the name's ending, and the tolerance.
 
-    `io` are the types that input and output may have, `extra` the optional dependency of kres that the format takes.
+    `calibrated`: its ranges come from images. `rounded`: it keeps what a fake-quantized twin rounds. `io` are the types
+    that input and output may have, `extra` the optional dependency of kres that the format takes.
     """
 
     write: Callable[[keras.Model, Path, Options], None]
     suffix: str
     tolerance: Tolerance
     calibrated: bool = False
+    rounded: bool = False
     io: tuple[str, ...] = ("float32",)
     extra: str | None = None
 
@@ -85,25 +92,31 @@ def dynamic(model: keras.Model, path: Path, options: Options) -> None:
 
 
 def int8(model: keras.Model, path: Path, options: Options) -> None:
-    """Write weights and activations in int8, their ranges taken from the calibration images."""
-    _calibrated(model, path, options, operators=("TFLITE_BUILTINS_INT8",))
+    """Write in int8 what a fake-quantized twin rounds: the model itself where it is one, else that of the options."""
+    import tensorflow as tf
+
+    if not is_twin(model):
+        if options.quantized is None:
+            raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
+        model = options.quantized.twin
+    check_ranges(model)
+    converter = conversion.converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
+    path.write_bytes(without_casts(conversion.convert(converter)))
 
 
 def int16x8(model: keras.Model, path: Path, options: Options) -> None:
     """Write weights in int8 and activations in int16, their ranges taken from the calibration images."""
-    # Some operators of group normalization have no int16 kernel, and stay in float32.
-    operators = ("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8", "TFLITE_BUILTINS")
-    _calibrated(model, path, options, operators=operators)
-
-
-def _calibrated(model: keras.Model, path: Path, options: Options, *, operators: tuple[str, ...]) -> None:
     import tensorflow as tf
 
     calibration = options.calibration
     if calibration is None:
-        raise ValueError("this format takes its ranges from calibration images. Received: calibration=None")
+        raise ValueError("int16x8 takes its ranges from calibration images. Received: calibration=None")
     converter = conversion.converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # Some operators of group normalization have no int16 kernel, and stay in float32.
+    operators = ("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8", "TFLITE_BUILTINS")
     converter.target_spec.supported_ops = [tf.lite.OpsSet[name] for name in operators]
     converter.representative_dataset = lambda: ([image[None]] for image in calibration)
     converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
@@ -127,7 +140,7 @@ def onnx(model: keras.Model, path: Path, options: Options) -> None:
 
 FORMATS: dict[str, Format] = {
     # The same kernels in another graph: what is left is the order of float32 sums.
-    "saved_model": Format(write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4)),
+    "saved_model": Format(write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4), rounded=True),
     "float32": Format(write=float32, suffix=".float32.tflite", tolerance=Tolerance(relative=1e-4)),
     "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2)),
     "dynamic": Format(write=dynamic, suffix=".dynamic.tflite", tolerance=Tolerance(drop=3e-3, features=0.99)),
@@ -136,6 +149,7 @@ FORMATS: dict[str, Format] = {
         suffix=".int8.tflite",
         tolerance=Tolerance(drop=3e-3, features=0.99, logits=False),
         calibrated=True,
+        rounded=True,
         io=("float32", "int8", "uint8"),
     ),
     # 65,536 steps of an activation are as good as float: what differs is the weights, as in weight_int8.

@@ -15,7 +15,7 @@ from kres.scopes import recursion_for
 logger = logging.getLogger("kres")
 
 # Exact types: a subclass may compute something else from the same variables.
-_NORMS = (keras.layers.BatchNormalization, BatchNormalization, FrozenBatchNormalization)
+NORMS = (keras.layers.BatchNormalization, BatchNormalization, FrozenBatchNormalization)
 # What a norm folds into, and along how many of the kernel's last axes its output channels lie.
 _HOSTS: dict[type, int] = {
     keras.layers.Conv1D: 1,
@@ -47,7 +47,7 @@ def fuse(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: there is nothing to fold, or the model is neither functional nor a built Sequential one.
     """
-    fused = _fused(model)
+    fused = folded(model)
     before, after = _count(model, keras.layers.BatchNormalization), _count(fused, keras.layers.BatchNormalization)
     standardized = _count(model, StandardizedConv2D)
     if before == after and not standardized:
@@ -80,12 +80,12 @@ class FusedResNet(ResNet):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "ResNet":
         """The network that `get_config` described, with fresh weights."""
-        return _fused(ResNet.from_config(config, custom_objects))
+        return folded(ResNet.from_config(config, custom_objects))
 
 
-def _fused(model: keras.Model) -> Any:
+def folded(model: keras.Model) -> Any:
     """A copy of `model`, layers and weights, without the norms that fold."""
-    graph = _graph(model)
+    graph = graph_of(model)
     hosts = _foldable(graph)
     norms = {host: norm for norm, host in hosts.items()}
     copies: dict[keras.layers.Layer, keras.layers.Layer] = {}
@@ -94,7 +94,7 @@ def _fused(model: keras.Model) -> Any:
         if layer in hosts:
             return layer  # never called
         if isinstance(layer, keras.Model):
-            return _fused(layer)
+            return folded(layer)
         copied = _copy(layer, bias=layer in norms)
         if isinstance(layer, keras.layers.Layer):  # and no operation such as a bare `+`, which has no weights
             copies[layer] = copied
@@ -105,8 +105,8 @@ def _fused(model: keras.Model) -> Any:
 
     with recursion_for(len(graph.operations)):
         clone = keras.models.clone_model(graph, clone_function=copy, call_function=call)
-        folded = {norm.name: host.name for norm, host in hosts.items()}
-        fused = _as_resnet(clone, model, folded=folded) if isinstance(model, ResNet) else clone
+        names = {norm.name: host.name for norm, host in hosts.items()}
+        fused = _as_resnet(clone, model, folded=names) if isinstance(model, ResNet) else clone
     fused.dtype_policy = model.dtype_policy
     if not model.trainable:
         fused.trainable = False
@@ -115,7 +115,7 @@ def _fused(model: keras.Model) -> Any:
     return fused
 
 
-def _graph(model: Any) -> keras.Model:
+def graph_of(model: Any) -> keras.Model:
     """The model's layers as they are wired, and nothing of what `compile` added."""
     if isinstance(model, keras.Sequential) and model.built:
         return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
@@ -138,7 +138,7 @@ def _foldable(graph: Any) -> dict[Any, Any]:
     found = {}
     for call in calls:
         norm, arguments = call.operation, call.arguments
-        if type(norm) not in _NORMS or len(arguments.args) != 1 or arguments.kwargs.get("training"):
+        if type(norm) not in NORMS or len(arguments.args) != 1 or arguments.kwargs.get("training"):
             continue
         tensor = arguments.args[0]
         host = makers[id(tensor)]

@@ -186,10 +186,15 @@ class BlurPool2D(keras.layers.Layer):
         super().__init__(**kwargs)
         self.strides = strides
 
+    @property
+    def kernel(self) -> np.ndarray:
+        """The filter (3, 3) of every channel."""
+        row = np.array([1.0, 2.0, 1.0]) / 4
+        return np.outer(row, row)
+
     def call(self, inputs: Tensor) -> Tensor:
         """(n, h, w, c) -> (n, ceil(h / strides), ceil(w / strides), c)."""
-        row = np.array([1.0, 2.0, 1.0]) / 4
-        kernel = np.broadcast_to(np.outer(row, row)[:, :, None, None], (3, 3, inputs.shape[-1], 1))
+        kernel = np.broadcast_to(self.kernel[:, :, None, None], (3, 3, inputs.shape[-1], 1))
         padded = keras.ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
         kernel = keras.ops.convert_to_tensor(kernel, dtype=inputs.dtype)
         return keras.ops.depthwise_conv(

@@ -13,10 +13,12 @@ import keras
 import numpy as np
 
 from kres.export import conversion
+from kres.export.calibration import PERCENTILE
 from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
-from kres.export.verification import check_or_report, reference, require_judgeable
+from kres.export.post_training import GaveUpError, PostTraining, quantize
+from kres.export.verification import check_or_report, unmeasured, reference, require_judgeable
 from kres.writing import move
 
 CALIBRATION_IMAGES = 256
@@ -48,13 +50,21 @@ def tflite(
     quantization: str | None = None,
     calibration: Images | None = None,
     io: str = "float32",
+    ranges: str = "minmax",
+    percentile: float = PERCENTILE,
+    equalize: bool = False,
+    correct_bias: bool = False,
+    keep_float: Sequence[str] = (),
+    max_drop: float | None = None,
     images: Images | None = None,
     labels: np.ndarray | None = None,
 ) -> Report:
     """Write a TFLite file of batch 1 and verify it: `quantization` is None, "float16", "dynamic" or "int8".
 
-    int8 takes its ranges from the first 256 `calibration` images, and "float32", "int8" or "uint8" as `io`, the type of
-    input and output. Before the file gets its name it is run on `images` (normalised, with labels or without) against
+    int8 takes its ranges from the first 256 `calibration` images, at least 16, and "float32", "int8" or "uint8" as
+    `io`, the type of input and output. `ranges` ("minmax", "percentile" or "mse"), `percentile`, `equalize`,
+    `correct_bias`, `keep_float` and `max_drop` are those of `PostTraining`; its report names what each layer loses, and
+    GaveUpError is raised where no number of layers in float32 meets `max_drop`. Before the file gets its name it is run on `images` (normalised, with labels or without) against
     the Keras model; where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError
     when the format's tolerance is broken, and ValueError for arguments, images or layers that cannot be exported.
     """
@@ -66,10 +76,20 @@ def tflite(
         raise ValueError(f"calibration images are for int8 alone. Received: them and quantization={quantization!r}")
     if FORMATS[name].calibrated and calibration is None:
         raise ValueError("int8 takes its ranges from images: pass calibration=images. Received: calibration=None")
+    how = PostTraining(
+        ranges=ranges,
+        percentile=percentile,
+        equalize=equalize,
+        correct_bias=correct_bias,
+        keep_float=(keep_float,) if isinstance(keep_float, str) else tuple(keep_float),
+        max_drop=max_drop,
+    )
+    if how != PostTraining() and not FORMATS[name].calibrated:
+        raise ValueError(f"ranges and what goes with them are for int8 alone. Received: quantization={quantization!r}")
     options = Options(calibration=_calibration(model, calibration), io=check_io(io, name))
     if images is None:
         images = options.calibration
-    return write_one(name, model, path, options=options, images=images, labels=labels)
+    return write_one(name, model, path, options=options, images=images, labels=labels, how=how)
 
 
 def check_format(name: str) -> str:
@@ -100,13 +120,16 @@ def write_one(
     options: Options,
     images: Images | None,
     labels: np.ndarray | None,
+    how: PostTraining = PostTraining(),  # noqa: B008 (frozen)
 ) -> Report:
     """Write and verify one artifact, or raise RejectedError."""
     check_path(path, name)
     conversion.check_model(model)
     expected = reference(model, random_images(model) if images is None else images, labels)
     require_judgeable(name, expected)
-    report = deliver(name, conversion.float32_twin(model), Path(path), options=options, expected=expected)
+    model = conversion.float32_twin(model)
+    options = _with_twin(name, model, options, how, expected)
+    report = deliver(name, model, Path(path), options=options, expected=expected)
     if not report.passed:
         raise RejectedError(report)
     return report
@@ -121,11 +144,13 @@ def export_all(
     expected: Reference | None = None,
     calibration: Images | None = None,
     io: str = "float32",
+    how: PostTraining = PostTraining(),  # noqa: B008 (frozen)
     started: Callable[[str], None] = lambda name: None,
 ) -> list[Report]:
     """Write several formats as `<directory>/<name><suffix>` and give their reports; a rejected one stops no other.
 
-    `expected` is what `reference` gave on verification images; `started` is called with each format's name.
+    `expected` is what `reference` gave on verification images; `how` says how int8 is made of the calibration images;
+    `started` is called with each format's name.
     """
     for key in formats:
         check_path(Path(directory) / f"{name}{FORMATS[check_format(key)].suffix}", key)
@@ -142,10 +167,22 @@ def export_all(
     reports = []
     for key in formats:
         started(key)
-        options = Options(calibration=images, io=io) if FORMATS[key].calibrated else Options()
         path = Path(directory) / f"{name}{FORMATS[key].suffix}"
+        options = Options(calibration=images, io=io) if FORMATS[key].calibrated else Options()
+        try:
+            options = _with_twin(key, twin, options, how, expected)
+        except GaveUpError as error:
+            reports.append(unmeasured(expected, path, key, reason=str(error)))
+            continue
         reports.append(deliver(key, twin, path, options=options, expected=expected))
     return reports
+
+
+def _with_twin(name: str, model: keras.Model, options: Options, how: PostTraining, expected: Reference) -> Options:
+    """Add the quantized twin that a format is written from, where it is."""
+    if not FORMATS[name].calibrated or options.calibration is None:
+        return options
+    return dataclasses.replace(options, quantized=quantize(model, options.calibration, how, expected))
 
 
 def random_images(model: keras.Model) -> np.ndarray:
@@ -183,6 +220,9 @@ def deliver(name: str, model: keras.Model, path: Path, *, options: Options, expe
         written = scratch / path.name
         FORMATS[name].write(model, written, options)
         report = check_or_report(expected, written, name)
+        if options.quantized is not None:
+            quantized = options.quantized
+            report = dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)
         if report.passed:
             move(written, path)
             for leftover in (rejected, report_path):

@@ -8,6 +8,7 @@ import numpy as np
 
 from kres.export.formats import Tolerance
 from kres.export.inspection import size
+from kres.export.layers import LayerError
 
 # A probability below this says no more than "never"; its logarithm would only measure the underflow.
 LEAST_PROBABILITY = 1e-30
@@ -31,6 +32,7 @@ class Report:
 
     `agreement` is the share of images with the same top-1, `lost` the number of images that top-1 loses: counted where
     there are labels, else expected by the Keras model's own probabilities. What could not be measured is None.
+    `layers` is what each quantized layer loses, the worst first, and `kept_float` names those left in float32.
     """
 
     path: str
@@ -47,6 +49,8 @@ class Report:
     lost: float | None = None
     top1: float | None = None
     top1_keras: float | None = None
+    layers: tuple[LayerError, ...] = ()
+    kept_float: tuple[str, ...] = ()
 
 
 def judge(reference: Reference, outputs: np.ndarray, tolerance: Tolerance, *, path: str | Path, name: str) -> Report:

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from kres.export import conversion
+from kres.export.casts import without_casts
+from kres.export.layers import Quantized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +30,14 @@ class Tolerance:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a caller may choose, both for int8 alone: calibration images (n, h, w, c), the type of input and output."""
+    """What a caller may choose, all for int8 alone: calibration images (n, h, w, c), the type of input and output.
+
+    `quantized` is the twin that int8 is written from, made of those images.
+    """
 
     calibration: np.ndarray | None = None
     io: str = "float32"
+    quantized: Quantized | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +86,15 @@ def dynamic(model: keras.Model, path: Path, options: Options) -> None:
 
 
 def int8(model: keras.Model, path: Path, options: Options) -> None:
-    """Write weights and activations in int8, their ranges taken from the calibration images."""
+    """Write the quantized twin in int8, its ranges taken from the calibration images."""
     import tensorflow as tf
 
-    calibration = options.calibration
-    if calibration is None:
+    if options.quantized is None:
         raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
-    converter = conversion.converter(model)
+    converter = conversion.converter(options.quantized.twin)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.representative_dataset = lambda: ([image[None]] for image in calibration)
     converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
-    path.write_bytes(conversion.convert(converter))
+    path.write_bytes(without_casts(conversion.convert(converter)))
 
 
 FORMATS: dict[str, Format] = {

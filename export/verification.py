@@ -1,6 +1,5 @@
 """Runs an artifact and its Keras model on the same images and judges the difference by the format's tolerance."""
 
-import math
 import os
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from kres.export.images import Images, collect
 from kres.export.inspection import artifact_format, size
 from kres.export.runner import open_saved_model
 from kres.export.session import ArtifactError, opened
+from kres.export.walking import chunks
 
 CHUNK = 64
-# An eager call of a functional model keeps every layer's output until it ends: of a net of 400 blocks, 0.2 GB an image.
-EAGER_BYTES = 1_000_000_000
 # One image more or less must not be all that a top-1 is made of.
 FEWEST_FOR_TOP1 = 32
 
@@ -41,23 +39,14 @@ def reference(
     model = conversion.float32_twin(model)
     inputs, own_labels = collect(images, tuple(model.inputs[0].shape[1:]), limit=limit)
     labels = own_labels if labels is None else np.asarray(labels)[: len(inputs)]
-    chunk = _eager_chunk(model)
-    outputs = [
-        keras.ops.convert_to_numpy(model(inputs[start : start + chunk], training=False))
-        for start in range(0, len(inputs), chunk)
-    ]
+    # An eager call of a functional model keeps every layer's output until it ends.
+    outputs = [keras.ops.convert_to_numpy(model(block, training=False)) for block in chunks(model, inputs)]
     result = Reference(images=inputs, labels=labels, outputs=np.concatenate(outputs).astype(np.float32))
     if labels is not None:
         _check_labels(labels, result.outputs)
     if not np.isfinite(result.outputs).all():
         raise ValueError("the Keras model itself answers NaN or infinity: there is nothing to compare with")
     return result
-
-
-def _eager_chunk(model: keras.Model) -> int:
-    """Give the number of images whose activations fit in EAGER_BYTES, at most CHUNK."""
-    shapes = (output.shape[1:] for layer in model.layers for output in keras.tree.flatten(layer.output))
-    return max(1, min(CHUNK, EAGER_BYTES // max(1, sum(4 * math.prod(shape) for shape in shapes))))
 
 
 def _check_labels(labels: np.ndarray, outputs: np.ndarray) -> None:
@@ -95,17 +84,21 @@ def check_or_report(reference: Reference, path: str | Path, name: str | None = N
     try:
         return check(reference, path)
     except ArtifactError as error:
+        return unmeasured(reference, path, name, reason=str(error))
+
+
+def unmeasured(reference: Reference, path: str | Path, name: str | None, *, reason: str) -> Report:
+    """Report an artifact that there is nothing to measure of."""
+    return Report(
+        path=str(path),
         # A name that is not known is not known from the file's ending either.
-        row = FORMATS[name].tolerance if name else Tolerance()
-        return Report(
-            path=str(path),
-            format=name or "unreadable",
-            n=len(reference.images),
-            passed=False,
-            reason=str(error),
-            tolerance=row,
-            size_bytes=size(path) if Path(path).exists() else 0,
-        )
+        format=name or "unreadable",
+        n=len(reference.images),
+        passed=False,
+        reason=reason,
+        tolerance=FORMATS[name].tolerance if name else Tolerance(),
+        size_bytes=size(path) if Path(path).exists() else 0,
+    )
 
 
 def run(path: str | Path, reference: Reference, name: str) -> np.ndarray:

@@ -16,6 +16,7 @@ from kres.model import ResNet
 from kres.quantized_layers import (
     WEIGHT_BITS,
     FakeQuantize,
+    KeptFloat,
     QuantizedConv1D,
     QuantizedConv2D,
     QuantizedDense,
@@ -126,7 +127,7 @@ def _written(graph: IntegerGraph, *, weight_bits: int, range_updates: RangeUpdat
             copies.append((layer, copied))
         outputs = copied(*args, **kwargs)
         if layer.name in graph.points:
-            return rounded(outputs, layer.name)
+            return rounded(KeptFloat(name=f"{layer.name}_float")(outputs) if kind == "float" else outputs, layer.name)
         if kind in ("moves", "average") and (own := ranges.get(id(args[0]))) is not None:
             if kind == "average":
                 outputs, _ = own[0](outputs, follow=False)

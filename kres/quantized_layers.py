@@ -72,6 +72,15 @@ class FakeQuantize(keras.layers.Layer):
         return {**super().get_config(), "updates": self.updates, "momentum": self.momentum, "bounds": self.bounds}
 
 
+@keras.saving.register_keras_serializable(package="kres")
+class KeptFloat(keras.layers.Layer):
+    """Stands behind a layer that stays in float32 where integers are read: changes nothing, and the converter sees it."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The inputs."""
+        return kernels.kept_float(inputs)
+
+
 def _with_gradient(value: Tensor, share: float) -> Tensor:
     """`value`, whose gradient is multiplied by `share`."""
     return value * share + keras.ops.stop_gradient(value * (1 - share))

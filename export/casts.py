@@ -1,0 +1,43 @@
+"""Casts of a TFLite file that change nothing: they hold layers in float32 while it is converted, and then go."""
+
+from typing import Any
+
+
+def without_casts(content: bytes) -> bytes:
+    """Give a TFLite file without the casts from float32 to float64 and back.
+
+    The converter computes in integers whatever lies between two rounded tensors; a cast is an operation that it has in
+    floating point alone, so one behind a layer leaves that in float32. XNNPACK does not run it.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph = model.subgraphs[0]
+    casts = [node for node in graph.operators if _is(model, node, schema.BuiltinOperator.CAST)]
+    widened = {
+        int(node.outputs[0]): int(node.inputs[0])
+        for node in casts
+        if graph.tensors[node.outputs[0]].type == schema.TensorType.FLOAT64
+    }
+    origin = {int(node.outputs[0]): widened[int(node.inputs[0])] for node in casts if int(node.inputs[0]) in widened}
+    if not origin:
+        return content
+    gone = {*widened, *origin}
+    graph.operators = [node for node in graph.operators if not gone.intersection(map(int, node.outputs))]
+    for node in graph.operators:
+        node.inputs = [origin.get(int(index), int(index)) for index in node.inputs]
+    graph.outputs = [origin.get(int(index), int(index)) for index in graph.outputs]
+    return _packed(model)
+
+
+def _is(model: Any, node: Any, code: int) -> bool:
+    found = model.operatorCodes[node.opcodeIndex]
+    return max(found.builtinCode, found.deprecatedBuiltinCode) == code
+
+
+def _packed(model: Any) -> bytes:
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -18,7 +18,8 @@ from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
 from kres.export.post_training import GaveUpError, PostTraining, quantize
-from kres.export.verification import check_or_report, unmeasured, reference, require_judgeable
+from kres.export.verification import check_or_report, reference, require_judgeable, unmeasured
+from kres.quantization import is_twin
 from kres.writing import move
 
 CALIBRATION_IMAGES = 256
@@ -61,12 +62,13 @@ def tflite(
 ) -> Report:
     """Write a TFLite file of batch 1 and verify it: `quantization` is None, "float16", "dynamic" or "int8".
 
-    int8 takes its ranges from the first 256 `calibration` images, at least 16, and "float32", "int8" or "uint8" as
-    `io`, the type of input and output. `ranges` ("minmax", "percentile" or "mse"), `percentile`, `equalize`,
-    `correct_bias`, `keep_float` and `max_drop` are those of `PostTraining`; its report names what each layer loses, and
-    GaveUpError is raised where no number of layers in float32 meets `max_drop`. Before the file gets its name it is run on `images` (normalised, with labels or without) against
-    the Keras model; where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError
-    when the format's tolerance is broken, and ValueError for arguments, images or layers that cannot be exported.
+    int8 takes its ranges from the first 256 `calibration` images, at least 16, or from a model of `quantized_twin`
+    itself, and "float32", "int8" or "uint8" as `io`, the type of input and output. `ranges` ("minmax", "percentile" or
+    "mse"), `percentile`, `equalize`, `correct_bias`, `keep_float` and `max_drop` are those of `PostTraining`; the
+    report names what each layer loses, and GaveUpError is raised where no half of the layers in float32 meets
+    `max_drop`. Before the file gets its name it is run on `images` (normalised, with labels or without) against the
+    Keras model; where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError when
+    the format's tolerance is broken, and ValueError for arguments, images or layers that cannot be exported.
     """
     name = "float32" if quantization is None else quantization
     tflite_formats = [key for key in FORMATS if key != "saved_model"]
@@ -74,7 +76,7 @@ def tflite(
         raise ValueError(f"quantization must be None or one of {tflite_formats}.{closest(name)} Received: {name!r}")
     if calibration is not None and not FORMATS[name].calibrated:
         raise ValueError(f"calibration images are for int8 alone. Received: them and quantization={quantization!r}")
-    if FORMATS[name].calibrated and calibration is None:
+    if needs_calibration(model, name) and calibration is None:
         raise ValueError("int8 takes its ranges from images: pass calibration=images. Received: calibration=None")
     how = PostTraining(
         ranges=ranges,
@@ -84,8 +86,11 @@ def tflite(
         keep_float=(keep_float,) if isinstance(keep_float, str) else tuple(keep_float),
         max_drop=max_drop,
     )
-    if how != PostTraining() and not FORMATS[name].calibrated:
-        raise ValueError(f"ranges and what goes with them are for int8 alone. Received: quantization={quantization!r}")
+    if how != PostTraining() and not needs_calibration(model, name):
+        raise ValueError(
+            "ranges and what goes with them are for int8 of a float model alone. "
+            f"Received: quantization={quantization!r} of {model.name!r}"
+        )
     options = Options(calibration=_calibration(model, calibration), io=check_io(io, name))
     if images is None:
         images = options.calibration
@@ -103,6 +108,19 @@ def closest(name: str) -> str:
     """Give the words that offer the format closest to a misspelled one, or none."""
     found = difflib.get_close_matches(name, FORMATS, n=1)
     return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def needs_calibration(model: keras.Model, name: str) -> bool:
+    """Whether a format takes ranges from images; a fake-quantized twin brings its own. ValueError where it has no such.
+
+    A twin is a SavedModel or int8: in the others its rounding would be no more than noise.
+    """
+    if not is_twin(model):
+        return FORMATS[name].calibrated
+    if not FORMATS[name].rounded:
+        fitting = [key for key, row in FORMATS.items() if row.rounded]
+        raise ValueError(f"a fake-quantized model is exported as one of {fitting}. Received: {name!r}")
+    return False
 
 
 def check_io(io: str, name: str) -> str:
@@ -124,6 +142,7 @@ def write_one(
 ) -> Report:
     """Write and verify one artifact, or raise RejectedError."""
     check_path(path, name)
+    needs_calibration(model, name)
     conversion.check_model(model)
     expected = reference(model, random_images(model) if images is None else images, labels)
     require_judgeable(name, expected)
@@ -153,10 +172,11 @@ def export_all(
     `started` is called with each format's name.
     """
     for key in formats:
+        needs_calibration(model, check_format(key))
         check_path(Path(directory) / f"{name}{FORMATS[check_format(key)].suffix}", key)
         if FORMATS[key].calibrated:
             check_io(io, key)
-            if calibration is None:
+            if needs_calibration(model, key) and calibration is None:
                 raise ValueError(f"{key} takes its ranges from calibration images. Received: calibration=None")
     conversion.check_model(model)
     twin = conversion.float32_twin(model)
@@ -180,7 +200,7 @@ def export_all(
 
 def _with_twin(name: str, model: keras.Model, options: Options, how: PostTraining, expected: Reference) -> Options:
     """Add the quantized twin that a format is written from, where it is."""
-    if not FORMATS[name].calibrated or options.calibration is None:
+    if not needs_calibration(model, name) or options.calibration is None:
         return options
     return dataclasses.replace(options, quantized=quantize(model, options.calibration, how, expected))
 

@@ -17,7 +17,7 @@ Range = tuple[float, float]
 BINS = 8192
 LEVELS = 256
 PERCENTILE = 99.99
-"""What Wu et al. 2020, arXiv 2004.09602, find best or next to best for convolutional networks (table 5)."""
+"""One of those that Wu et al. 2020, arXiv 2004.09602, compare, 99.9 to 99.9999."""
 SHARES = np.linspace(0.02, 1, 99)
 """Of its extreme, where `mse` looks for an end of a range."""
 
@@ -49,8 +49,8 @@ def collect_ranges(
 ) -> dict[str, Range]:
     """Give the range of each activation that TFLite quantizes: {layer: (low, high)}, zero always within.
 
-    `model` is a float32 model, folded or not, `images` are normalised, as it takes them. `minmax` holds every value that was
-    seen. `percentile` leaves out the rarest ones at both ends, a share of (100 - percentile) / 100 at each.
+    `model` is a float32 model, folded or not, `images` are normalised, as it takes them. `minmax` holds every value
+    that was seen. `percentile` leaves out the rarest ones at both ends, a share of (100 - percentile) / 100 at each.
     `mse` is the range whose 256 steps have the least mean squared error on the values seen, clipping included, of
     shrunken min-max ranges. Both count values in 8,192 bins in a second pass, to half a bin's precision.
     `points` are the layers to look at, by default what `kres.quantization.activation_points` gives.

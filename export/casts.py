@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kres.export.packing import packed
+
 
 def without_casts(content: bytes) -> bytes:
     """Give a TFLite file without the casts from float32 to float64 and back.
@@ -27,17 +29,9 @@ def without_casts(content: bytes) -> bytes:
     for node in graph.operators:
         node.inputs = [origin.get(int(index), int(index)) for index in node.inputs]
     graph.outputs = [origin.get(int(index), int(index)) for index in graph.outputs]
-    return _packed(model)
+    return packed(model)
 
 
 def _is(model: Any, node: Any, code: int) -> bool:
     found = model.operatorCodes[node.opcodeIndex]
     return max(found.builtinCode, found.deprecatedBuiltinCode) == code
-
-
-def _packed(model: Any) -> bytes:
-    import flatbuffers
-
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

@@ -1,6 +1,7 @@
 """Cross-layer equalization: channels of neighbouring layers scaled against each other, the network's answer unchanged.
 
-Nagel et al. 2019, Data-Free Quantization Through Weight Equalization and Bias Correction, arXiv 1906.04721, section 4.1.
+Nagel et al. 2019, Data-Free Quantization Through Weight Equalization and Bias Correction, arXiv 1906.04721,
+section 4.1.
 """
 
 import logging

@@ -10,6 +10,7 @@ import numpy as np
 from kres.export import conversion
 from kres.export.casts import without_casts
 from kres.export.layers import Quantized
+from kres.quantization import check_ranges, is_twin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +43,16 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One row: a function that writes a float32 Keras model to a path, the name's ending, and the tolerance."""
+    """One row: a function that writes a float32 Keras model to a path, the name's ending, and the tolerance.
+
+    `calibrated`: its ranges come from images. `rounded`: it keeps what a fake-quantized twin rounds.
+    """
 
     write: Callable[[keras.Model, Path, Options], None]
     suffix: str
     tolerance: Tolerance
     calibrated: bool = False
+    rounded: bool = False
 
 
 def saved_model(model: keras.Model, path: Path, options: Options) -> None:
@@ -86,12 +91,15 @@ def dynamic(model: keras.Model, path: Path, options: Options) -> None:
 
 
 def int8(model: keras.Model, path: Path, options: Options) -> None:
-    """Write the quantized twin in int8, its ranges taken from the calibration images."""
+    """Write in int8 what a fake-quantized twin rounds: the model itself where it is one, else that of the options."""
     import tensorflow as tf
 
-    if options.quantized is None:
-        raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
-    converter = conversion.converter(options.quantized.twin)
+    if not is_twin(model):
+        if options.quantized is None:
+            raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
+        model = options.quantized.twin
+    check_ranges(model)
+    converter = conversion.converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
     path.write_bytes(without_casts(conversion.convert(converter)))
@@ -99,10 +107,16 @@ def int8(model: keras.Model, path: Path, options: Options) -> None:
 
 FORMATS: dict[str, Format] = {
     # The same kernels in another graph: what is left is the order of float32 sums.
-    "saved_model": Format(write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4)),
+    "saved_model": Format(write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4), rounded=True),
     "float32": Format(write=float32, suffix=".float32.tflite", tolerance=Tolerance(relative=1e-4)),
     "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2)),
     "dynamic": Format(write=dynamic, suffix=".dynamic.tflite", tolerance=Tolerance(drop=3e-3)),
-    "int8": Format(write=int8, suffix=".int8.tflite", tolerance=Tolerance(drop=3e-3, logits=False), calibrated=True),
+    "int8": Format(
+        write=int8,
+        suffix=".int8.tflite",
+        tolerance=Tolerance(drop=3e-3, logits=False),
+        calibrated=True,
+        rounded=True,
+    ),
 }
 IO = ("float32", "int8", "uint8")

@@ -1,4 +1,4 @@
-"""Post-training quantization: from a float32 network and calibration images to the twin that int8 files are written from."""
+"""Post-training quantization: from a float32 network and calibration images to the twin that int8 is written from."""
 
 import logging
 from collections.abc import Sequence
@@ -105,8 +105,8 @@ def _search(maker: _Maker, first: Quantized, expected: Reference, tolerance: Tol
         more = kept.union(*(units.around(name) for name in worst[:count]))
         if len(more) > most or more == kept:
             raise GaveUpError(
-                f"int8 still loses too much with {len(kept)} of {len(units.layers())} layers in float32, and at most "
-                f"{most} may be: {broken}. Try other ranges, equalization, bias correction, or quantization-aware training"
+                f"int8 still loses too much with {len(kept)} of {len(units.layers())} layers in float32, at most {most}: "
+                f"{broken}. Try other ranges, equalization, bias correction or quantization-aware training"
             )
         kept, count = more, 2 * count
         quantized = maker.make([name for name in maker.lowered.parts if name in kept])

@@ -1,4 +1,4 @@
-"""Whether images can stand for what a network will see: enough of them, not all alike, scaled as the network takes it."""
+"""Whether images can stand for what a network will see: enough of them, not all alike, scaled as it takes them."""
 
 import logging
 from typing import Any

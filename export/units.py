@@ -41,7 +41,7 @@ class Units:
         return {self.layer(name) for name in self._points if not self._is_input(name)}
 
     def around(self, layer: str) -> set[str]:
-        """Give the layers that have to be in float32 for a layer to read exact inputs: those before, and their readers."""
+        """Give the layers to have in float32 so that a layer reads exact inputs: those before, and their readers."""
         before = self._sources[layer]
         found = {layer, *before, *(reader for source in before for reader in self._readers[source])}
         return {name for name in found if not self._is_input(name)}
@@ -58,7 +58,7 @@ class Units:
 
     def _read_by(self, operation: Any) -> set[str]:
         """The rounded activations that an operation reads, through what only moves values."""
-        found = set()
+        found: set[str] = set()
         for source in _before(operation):
             found |= {source.name} if source.name in self._points else self._read_by(source)
         return found

@@ -10,7 +10,7 @@ from kres.convolution import GroupedConv2D
 from kres.layers import PadChannels
 
 Tensor = Any
-Kind = Literal["arithmetic", "fixed", "moves", "average", "float"]
+Kind = Literal["input", "arithmetic", "fixed", "moves", "average", "float"]
 
 # Exact types everywhere: a subclass may compute something else.
 KERNELS = (keras.layers.Conv1D, keras.layers.Conv2D, GroupedConv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
@@ -73,6 +73,7 @@ class IntegerGraph:
         operations = [node.operation for node in nodes]
         self.kinds: dict[str, Kind] = {operation.name: _kind(operation) for operation in operations}
         self.unknown = [name for name, kind in self.kinds.items() if kind == "float"]
+        """Layers that int8 does not compute, or not in one operation."""
         for operation in operations:
             if operation.name in keep_float:
                 self.kinds[operation.name] = "float"
@@ -89,7 +90,7 @@ class IntegerGraph:
         kind = self.kinds[operation.name]
         if kind in ("moves", "average"):
             return False  # its input is rounded, where anything reads integers
-        if kind == "float":
+        if kind in ("input", "float"):
             return self._read_as_integers(operation.output)
         return self._fused_relu(operation) is None
 
@@ -114,7 +115,7 @@ class IntegerGraph:
 def _kind(operation: Any) -> Kind:
     kind = type(operation)
     if isinstance(operation, keras.layers.InputLayer):
-        return "float"
+        return "input"
     if kind is keras.layers.Activation:
         return _ACTIVATIONS.get(_name(operation), "float")
     if kind is keras.layers.ReLU:

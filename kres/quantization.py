@@ -110,6 +110,8 @@ def _written(graph: IntegerGraph, *, weight_bits: int, range_updates: RangeUpdat
 
     def rounded(tensor: Any, name: str) -> Any:
         bounds = graph.points[name].bounds
+        if graph.kinds[name] == "float" and name not in graph.unknown:
+            tensor = KeptFloat(name=f"{name}_float")(tensor)
         layer = FakeQuantize(updates=range_updates, bounds=bounds, name=f"{name}{SUFFIX}")
         tensor, step = layer(tensor)
         ranges[id(tensor)] = layer, step
@@ -127,7 +129,7 @@ def _written(graph: IntegerGraph, *, weight_bits: int, range_updates: RangeUpdat
             copies.append((layer, copied))
         outputs = copied(*args, **kwargs)
         if layer.name in graph.points:
-            return rounded(KeptFloat(name=f"{layer.name}_float")(outputs) if kind == "float" else outputs, layer.name)
+            return rounded(outputs, layer.name)
         if kind in ("moves", "average") and (own := ranges.get(id(args[0]))) is not None:
             if kind == "average":
                 outputs, _ = own[0](outputs, follow=False)
@@ -206,9 +208,38 @@ def set_ranges(twin: keras.Model, ranges: Mapping[str, tuple[float, float]]) -> 
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
             raise ValueError(f"a range is two finite numbers, the lower first. Received: {name}=({low}, {high})")
     for name, (low, high) in ranges.items():
-        low, high = min(low, 0.0), max(high, 0.0)
-        layers[name].low.assign(low)
-        layers[name].high.assign(high if low < high else 1.0)  # all is zero, which every range holds
+        _set(layers[name], min(low, 0.0), max(high, 0.0))
+
+
+def _set(layer: FakeQuantize, low: float, high: float) -> None:
+    layer.low.assign(low)
+    layer.high.assign(high if low < high else 1.0)  # all is zero, which every range holds
+
+
+def observe_ranges(twin: keras.Model, batches: Iterable[Tensor]) -> None:
+    """Set every range to the extremes of what reaches it from inputs of the model (n, h, w, c), in batches.
+
+    Layer by layer: each sees its inputs rounded already, as it will in int8.
+
+    Raises:
+        ValueError: no twin, no batch, or activations that are not finite.
+    """
+    seen: dict[str, tuple[float, float]] = {}
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if layer.name in layers and kwargs.get("follow", True):
+            low, high = seen.get(layer.name, (0.0, 0.0))
+            low, high = min(low, float(keras.ops.min(args[0]))), max(high, float(keras.ops.max(args[0])))
+            seen[layer.name] = low, high
+            _set(layer, low, high)
+        return layer(*args, **kwargs)
+
+    layers = {layer.name: layer for layer in _range_layers(twin).values()}
+    for batch in batches:
+        rewire(twin, call, batch)
+    if not seen:
+        raise ValueError("ranges are observed on at least one batch. Received: none")
+    set_ranges(twin, {name.removesuffix(SUFFIX): found for name, found in seen.items()})
 
 
 def check_ranges(twin: keras.Model) -> None:

@@ -74,11 +74,15 @@ class FakeQuantize(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kres")
 class KeptFloat(keras.layers.Layer):
-    """Stands behind a layer that stays in float32 where integers are read: changes nothing, and the converter sees it."""
+    """Its inputs, behind a layer that stays in float32, for the TFLite converter to see that it does."""
 
     def call(self, inputs: Tensor) -> Tensor:
         """The inputs."""
         return kernels.kept_float(inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's."""
+        return input_shape
 
 
 def _with_gradient(value: Tensor, share: float) -> Tensor:

@@ -15,6 +15,7 @@ from kres.training.loop import NotFinite
 from kres.training.recipes import list_recipes, recipe
 from kres.training.settings import Recipe
 from kres.training.signals import Interrupted
+from kres.training.starting import starting_from
 from kres.training.workdir import WorkdirError
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "load_model",
     "read_history",
     "recipe",
+    "starting_from",
 ]

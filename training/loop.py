@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kres.quantization import observe_ranges
 from kres.training.averaging import reestimate_norms
 from kres.training.checkpoints import identity, reason
 from kres.training.data import Source
@@ -71,6 +72,9 @@ class Loop:
         restored = found or {"step": 0, "seconds": 0.0}
         self.objective = make_objective(plan.recipe, self.state.model, classes=source.classes, teacher=teacher)
         self._feed = Feed(plan.recipe, source, seed=seed, strategy=strategy)
+        if found is None and plan.recipe.quantization is not None:
+            count = plan.recipe.quantization.calibration_images
+            observe_ranges(self.state.model, self._feed.plain_inputs(count, self.state.model.preprocess))
         self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)
         self._stages = stages_of(self.state.model.trainable_variables)
         self.best_score = self.checkpoints.best_score()

@@ -58,6 +58,9 @@ def memory_estimate(recipe: Recipe, *, classes: int) -> MemoryEstimate:
 
 
 def _untrained(recipe: Recipe) -> Recipe:
-    """Without its published weights, which count the same and would have to be fetched; open to any image size."""
+    """Without its published weights, which count the same and would have to be fetched; open to any image size.
+
+    In floating point: the norms that a quantized network has not count nothing beside its convolutions.
+    """
     images = replace(recipe.images, test_size_px=recipe.images.test_size_px + 1)
-    return replace(recipe, network=replace(recipe.network, weights=None), images=images)
+    return replace(recipe, network=replace(recipe.network, weights=None), images=images, quantization=None)

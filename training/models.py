@@ -8,7 +8,8 @@ import numpy as np
 import kres
 from kres.backbone import HEAD
 from kres.preprocessing import Preprocess
-from kres.training.settings import Images, Network, Recipe
+from kres.quantization import quantized_twin
+from kres.training.settings import Images, Network, Quantization, Recipe
 from kres.training.settings.networks import network_spec
 
 
@@ -56,7 +57,20 @@ def training_model(recipe: Recipe, *, classes: int) -> keras.Model:
     images = recipe.images
     sizes = {images.train_size_px, images.test_size_px, *images.progressive_px}
     size = sizes.pop() if len(sizes) == 1 else None
-    return build_model(recipe.network, preprocess_of(images), classes=classes, activation=None, size_px=size)
+    model = build_model(recipe.network, preprocess_of(images), classes=classes, activation=None, size_px=size)
+    return quantized(model, recipe.quantization)
+
+
+def quantized(model: keras.Model, quantization: Quantization | None) -> keras.Model:
+    """The twin of a model that a recipe asks for, its ranges not set, or the model itself."""
+    if quantization is None:
+        return model
+    return quantized_twin(
+        model,
+        weight_bits=quantization.weight_bits,
+        keep_float=quantization.keep_float,
+        range_updates=quantization.ranges,
+    )
 
 
 def with_softmax(model: keras.Model, recipe: Recipe) -> keras.Model:
@@ -64,5 +78,6 @@ def with_softmax(model: keras.Model, recipe: Recipe) -> keras.Model:
     network = replace(recipe.network, weights=None)
     size = recipe.images.test_size_px
     final = build_model(network, model.preprocess, classes=model.output_shape[-1], activation="softmax", size_px=size)
+    final = quantized(final, recipe.quantization)
     final.set_weights(model.get_weights())
     return final

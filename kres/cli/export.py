@@ -71,7 +71,7 @@ def export(
     """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not."""
     from kres.cli.models import proof, resolve
     from kres.export import FORMATS, export_all
-    from kres.export.artifacts import check_format, check_io
+    from kres.export.artifacts import check_format, check_io, needs_calibration
     from kres.export.post_training import PostTraining
 
     names = list(FORMATS) if all_formats else [check_format(name) for name in formats or ()]
@@ -101,7 +101,7 @@ def export(
             image_size=image_size,
             checkpoint=checkpoint,
         )
-        if data is None and named.data is None and any(FORMATS[name].calibrated for name in names):
+        if data is None and named.data is None and any(needs_calibration(named.model, name) for name in names):
             raise ValueError("int8 takes its ranges from images: give --data, or leave int8 out. Received: no --data")
         directory = output or (named.directory or Path()) / "export"
         directory.mkdir(parents=True, exist_ok=True)

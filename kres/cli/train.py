@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECIPE, SMOKE_DATA = "transfer", "digits"
+RECIPE, QAT_RECIPE, SMOKE_DATA = "transfer", "qat", "digits"
 
 
 def train(
@@ -36,6 +36,21 @@ def train(
     ] = None,
     workdir: Annotated[
         Path | None, typer.Option(help="Where the run is kept. Default: runs/RECIPE-DATA.", show_default=False)
+    ] = None,
+    qat: Annotated[
+        bool,
+        typer.Option(
+            "--qat",
+            help=f"Quantization-aware training of --init, by the recipe {QAT_RECIPE} or another with quantization.",
+        ),
+    ] = False,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Start from this float network: a run's workdir, a .keras file, or weights of the recipe's network.",
+            show_default=False,
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -67,7 +82,8 @@ def train(
 ) -> None:
     """Train a network by a recipe, evaluate it on the test images and keep everything in a workdir.
 
-    Without a recipe, a trained network is fine-tuned on the images in DATA. Ctrl-C and SIGTERM finish the step, write a
+    Without a recipe, a trained network is fine-tuned on the images in DATA. With --qat and --init, one is trained to
+    compute in int8, by default on the images of its run. Ctrl-C and SIGTERM finish the step, write a
     checkpoint and end with 130 and 143; --resume goes on from there. Another, a second later or more, ends
     without a checkpoint.
     """
@@ -75,18 +91,24 @@ def train(
     from kres.training.distribution import find_cluster
 
     cluster = find_cluster()
+    if qat and init is None:
+        raise ValueError("--qat trains a float network further: name its checkpoint with --init. Received: no --init")
+    data = data or _data_of(init)
     if recipe is None and data is None and not smoke:
         raise ValueError(
             "what to train on must be named: kres train DATA, or kres train --recipe NAME. Received: neither"
         )
     published, chosen = _chosen(
-        recipe or RECIPE,
+        recipe or (QAT_RECIPE if qat else RECIPE),
         changes or [],
+        init=init,
         shorthands={"batch_size": batch_size, "watch.keep_checkpoints": keep},
         steps=steps,
         epochs=epochs,
         smoke=smoke,
     )
+    if qat and chosen.quantization is None:
+        raise ValueError(f"--qat needs a recipe with quantization, as {QAT_RECIPE} has. Received: --recipe {recipe}")
     data = data or (SMOKE_DATA if smoke else chosen.about.data)
     if dry_run:
         _show_plan(chosen, data, before=published, as_json=as_json)
@@ -144,13 +166,14 @@ def _chosen(
     name: str,
     changes: list[str],
     *,
+    init: Path | None,
     shorthands: Mapping[str, int | None],
     steps: int | None,
     epochs: float | None,
     smoke: bool,
 ) -> "tuple[Recipe, Recipe]":
     """The recipe of that name as it is published, and as the options change it."""
-    from kres.training import recipe
+    from kres.training import recipe, starting_from
     from kres.training.settings import overrides
     from kres.training.settings.smoke import smoke as shrunk
 
@@ -158,12 +181,19 @@ def _chosen(
         raise ValueError(f"a run has one length: --steps or --epochs. Received: steps={steps}, epochs={epochs:g}")
     published = recipe(name)
     named = [f"{field}={value}" for field, value in shorthands.items() if value is not None]
-    chosen = overrides.apply(published, [*changes, *named])
+    chosen = published if init is None else starting_from(published, init)
+    chosen = overrides.apply(chosen, [*changes, *named])
     if steps is not None:
         chosen = chosen.with_length(steps, "steps")
     if epochs is not None:
         chosen = chosen.with_length(epochs, "epochs")
     return published, shrunk(chosen) if smoke else chosen
+
+
+def _data_of(init: Path | None) -> str | None:
+    from kres.training.starting import data_of
+
+    return None if init is None else data_of(init)
 
 
 def _show_plan(recipe: "Recipe", data: str, *, before: "Recipe", as_json: bool) -> None:

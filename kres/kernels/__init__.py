@@ -1,7 +1,7 @@
 """The operations that kres writes for itself, chosen once by Keras's backend.
 
-`grouped_conv2d`, `fake_quantize` and `kept_float` exist everywhere. `batch_norm` is None where the backend has no fused kernel to
-offer: there Keras's own layer is the right one.
+`grouped_conv2d`, `fake_quantize` and `kept_float` exist everywhere. `batch_norm` is None where the backend has no fused
+kernel to offer: there Keras's own layer is the right one.
 """
 
 from typing import Any, Protocol

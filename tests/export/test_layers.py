@@ -61,7 +61,7 @@ def test_the_worst_come_first_and_eight_bits_lose_little(errors):
     own = [error.own_snr_db for error in errors[:-1]]
     assert own == sorted(own)
     # 255 steps over a range of some standard deviations: 30 to 50 dB.
-    assert 25 < own[0] and own[-1] < 65
+    assert own[0] > 25 and own[-1] < 65
 
 
 def test_layers_around_one_are_those_that_its_inputs_need(named):

@@ -62,7 +62,7 @@ def test_a_drop_is_met_with_what_it_takes(model, images, tmp_path):
         ({"keep_float": "block1_1_cnv"}, "Closest: block1_1_conv"),
         ({"ranges": "meansquare"}, "ranges must be one of"),
         ({"max_drop": 101}, "max_drop must lie in 0..100"),
-        ({"quantization": "dynamic", "calibration": None, "ranges": "mse"}, "for int8 alone"),
+        ({"quantization": "dynamic", "calibration": None, "ranges": "mse"}, "for int8 of a float model alone"),
     ],
 )
 def test_options_that_cannot_be(model, images, tmp_path, options, words):

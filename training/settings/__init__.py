@@ -8,6 +8,7 @@ from kres.training.settings.parts import (
     Loss,
     Network,
     Optimizer,
+    Quantization,
     Schedule,
     Watch,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "Loss",
     "Network",
     "Optimizer",
+    "Quantization",
     "Recipe",
     "Schedule",
     "Watch",

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar, get_args
 
+import kres
 from kres.training.settings.parts import (
     About,
     Augmentation,
@@ -12,6 +13,7 @@ from kres.training.settings.parts import (
     Network,
     Optimizer,
     Part,
+    Quantization,
     Schedule,
     Unit,
     Watch,
@@ -37,11 +39,15 @@ class Recipe(Part):
     loss: Loss = field(default_factory=Loss)
     averaging: Averaging = field(default_factory=Averaging)
     watch: Watch = field(default_factory=Watch)
+    quantization: Quantization | None = None
+    """None trains in floating point."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.network.row.startswith("keras.applications."):
             raise ValueError(f"a network to train must be a row of the zoo. Received: row={self.network.row!r}")
+        if self.quantization is not None:
+            _require_quantizable(self)
 
     @property
     def command(self) -> str:
@@ -83,8 +89,28 @@ def part_of(hint: Any) -> type | None:
     return next((kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and is_dataclass(kind)), None)
 
 
+def _require_quantizable(recipe: Recipe) -> None:
+    """ValueError where a recipe's other parts do not go with quantization."""
+    network = recipe.network
+    norm = network.norm or kres.spec(network.row).norm
+    wrong = {
+        "network.norm must be a batch norm, which folds": ("norm", norm, norm == "group"),
+        "network.dtype must be float32": ("dtype", network.dtype, network.dtype != "float32"),
+        "averaging.reestimate_images must be 0, as no batch norm is left": (
+            "reestimate_images",
+            recipe.averaging.reestimate_images,
+            recipe.averaging.reestimate_images > 0,
+        ),
+    }
+    for rule, (name, value, breaks) in wrong.items():
+        if breaks:
+            raise ValueError(f"with quantization {rule}. Received: {name}={value!r}")
+
+
 def _from_dict(cls: type[P], stored: Any) -> P:
     names = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+    # An earlier version's, which lacks what may be None, meant that.
+    stored = {**{item.name: None for item in fields(cls) if item.default is None}, **stored}  # type: ignore[arg-type]
     strangers = names ^ set(stored)
     if strangers:
         raise ValueError(f"a stored recipe must have this version's fields. They differ in: {sorted(strangers)}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import kres
 from kres.training.settings.conditions import unread
-from kres.training.settings.parts import Augmentation, Averaging, Images, Loss, Network, Watch
+from kres.training.settings.parts import Augmentation, Averaging, Images, Loss, Network, Quantization, Watch
 from kres.training.settings.recipe import Recipe
 
 SIZE_PX = 32
@@ -31,6 +31,7 @@ def smoke(recipe: Recipe) -> Recipe:
         batch_size=batch_size,
         loss=_loss(recipe.loss),
         averaging=_averaging(recipe.averaging, batch_size),
+        quantization=_quantization(recipe.quantization),
         watch=Watch(log_every_steps=1, evaluate_every=STEPS, checkpoint_every_steps=STEPS),
     )
     # A warm-up keeps a step of its own.
@@ -74,6 +75,11 @@ def _augmentation(augmentation: Augmentation, images: Images) -> Augmentation:
     }
     # Those that its way of cropping does not read stay as they are.
     return replace(augmentation, **sizes | unread(Augmentation, vars(augmentation) | sizes))
+
+
+def _quantization(quantization: Quantization | None) -> Quantization | None:
+    """Layers that it keeps in float32 are another network's."""
+    return quantization and replace(quantization, calibration_images=IMAGES, keep_float=())
 
 
 def _averaging(averaging: Averaging, batch_size: int) -> Averaging:

@@ -18,6 +18,7 @@ from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
 from kres.export.post_training import GaveUpError, PostTraining, quantize
+from kres.export.representative import check_representative
 from kres.export.verification import check_or_report, reference, require_judgeable, unmeasured
 from kres.quantization import is_twin
 from kres.writing import move
@@ -183,7 +184,8 @@ def export_all(
     expected = reference(twin, random_images(twin)) if expected is None else expected
     for key in formats:
         require_judgeable(key, expected)
-    images = _calibration(model, calibration)
+    calibrated = any(needs_calibration(model, key) for key in formats)
+    images = _calibration(model, calibration) if calibrated else None
     reports = []
     for key in formats:
         started(key)
@@ -215,7 +217,9 @@ def _calibration(model: keras.Model, images: Images | None) -> np.ndarray | None
     if images is None:
         return None
     conversion.check_model(model)
-    return collect(images, tuple(model.inputs[0].shape[1:]), limit=CALIBRATION_IMAGES)[0]
+    found, _ = collect(images, tuple(model.inputs[0].shape[1:]), limit=CALIBRATION_IMAGES)
+    check_representative(found, model)
+    return found
 
 
 def check_path(path: str | Path, name: str) -> None:

@@ -13,7 +13,6 @@ from kres.export.comparison import Reference, measure, violations
 from kres.export.equalization import equalized
 from kres.export.formats import Tolerance
 from kres.export.layers import MOST_IMAGES, Quantized, measured_errors
-from kres.export.representative import check_representative
 from kres.export.units import Units, match_layers
 from kres.export.walking import chunks
 from kres.folding import folded
@@ -58,11 +57,10 @@ class GaveUpError(RuntimeError):
 def quantize(model: keras.Model, images: np.ndarray, how: PostTraining, expected: Reference | None = None) -> Quantized:
     """Quantize a float32 model after training, its ranges from calibration images (n, h, w, c) as the model takes them.
 
-    `expected` are the model's answers on the images that `max_drop` is measured on. Raises ValueError for images that
-    cannot calibrate it and for names of no layers, GaveUpError where half of the layers in float32 still lose more than
+    `expected` are the model's answers on the images that `max_drop` is measured on. Raises ValueError for names of no
+    layers and for activations that are not finite, GaveUpError where half of the layers in float32 still lose more than
     `max_drop`.
     """
-    check_representative(images, model)
     model = equalized(model) if how.equalize else folded(model)
     maker = _Maker(model, lower(model), images, how)
     quantized = maker.make(match_layers(how.keep_float, list(maker.lowered.parts)))
@@ -105,8 +103,8 @@ def _search(maker: _Maker, first: Quantized, expected: Reference, tolerance: Tol
         more = kept.union(*(units.around(name) for name in worst[:count]))
         if len(more) > most or more == kept:
             raise GaveUpError(
-                f"int8 still loses too much with {len(kept)} of {len(units.layers())} layers in float32, at most {most}: "
-                f"{broken}. Try other ranges, equalization, bias correction or quantization-aware training"
+                f"int8 still loses too much with {len(kept)} of {len(units.layers())} layers in float32, and "
+                f"{most} at most: {broken}. Try other ranges, equalization, bias correction, or to train with --qat"
             )
         kept, count = more, 2 * count
         quantized = maker.make([name for name in maker.lowered.parts if name in kept])

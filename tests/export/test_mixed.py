@@ -56,6 +56,21 @@ def test_a_drop_is_met_with_what_it_takes(model, images, tmp_path):
     assert report.passed and report.lost <= 1
 
 
+def test_a_drop_that_cannot_be_met_stops_no_other_format(model, images, tmp_path):
+    wrong = (np.asarray(model(images)).argmax(1) + 1) % 5
+    expected = export.Reference(images=images, labels=wrong, outputs=np.eye(5, dtype=np.float32)[wrong])
+    how = export.PostTraining(max_drop=0.1)
+    options = {"expected": expected, "calibration": images, "how": how}
+    reports = export.export_all(model, tmp_path, ["int8", "dynamic"], **options)
+    assert "still loses too much" in reports[0].reason and not reports[0].passed
+    # The second one was written, run and judged: this reference is wrong about it too.
+    assert "top-1 loses" in reports[1].reason
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "model.dynamic.tflite.rejected",
+        "model.dynamic.tflite.rejected.json",
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

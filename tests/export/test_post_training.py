@@ -142,7 +142,7 @@ def test_the_worst_layers_stay_in_float32_until_the_drop_is_met(spoilt, many):
 def test_a_drop_that_cannot_be_met_is_an_error(logits, many):
     other = (np.asarray(logits(many)).argmax(1) + 1) % 5
     expected = export.Reference(images=many, labels=other, outputs=np.eye(5, dtype=np.float32)[other])
-    with pytest.raises(GaveUpError, match=r"of 11 layers in float32, at most 5: top-1 loses 6\d"):
+    with pytest.raises(GaveUpError, match=r"of 11 layers in float32, and 5 at most: top-1 loses 6\d"):
         quantize(logits, many, PostTraining(max_drop=0.0), expected)
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from benchmarks.harness import timed
 from benchmarks.input_rivals import SHORTER, SIZE, WORKERS
+from kres.datasets import untuned
 from kres.preprocessing import PRESETS, Preprocess
 from kres.training.data.evaluation import evaluation_batches
 from kres.training.data.folder import folder
@@ -64,7 +65,7 @@ class Pipelines:
 def _on_threads(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.threading.private_threadpool_size = WORKERS
-    return dataset.with_options(options)
+    return untuned(dataset.with_options(options))
 
 
 def _drained(dataset: tf.data.Dataset) -> float:

@@ -5,6 +5,7 @@ if __name__ != "kres.export":
 
 from kres.export.artifacts import CALIBRATION_IMAGES, RejectedError, export_all, saved_model, tflite
 from kres.export.benchmarking import Timing, benchmark
+from kres.export.browser import web_page
 from kres.export.calibration import collect_ranges
 from kres.export.comparison import Reference, Report
 from kres.export.formats import FORMATS, Format, Tolerance
@@ -36,4 +37,5 @@ __all__ = [
     "saved_model",
     "tflite",
     "verify",
+    "web_page",
 ]

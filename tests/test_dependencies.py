@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports from the lines below its own, and from its own package; neighbours on one line
 # do not see each other. A new top-level module must be given its place here.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("specs", "kernels", "costs", "hardware", "resampling", "scopes", "tracing", "writing", "caching"),
+    ("specs", "kernels", "costs", "datasets", "hardware", "resampling", "scopes", "tracing", "writing", "caching"),
     ("preprocessing", "decoding", "zoo", "stages", "convolution", "initialization", "normalization"),
     ("layers", "arguments"),
     ("attention",),

@@ -26,6 +26,7 @@ from kres.cli.launch import launch_
 from kres.cli.predict import predict
 from kres.cli.push import push
 from kres.cli.runs import runs
+from kres.cli.serve_page import serve_page
 from kres.cli.train import train
 from kres.cli.verify import verify
 from kres.cli.wording import in_options, unwrapped
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "push": push,
     "verify": verify,
     "bench": bench,
+    "serve-page": serve_page,
     "compare": compare_,
     "launch": launch_,
     "degradation": degradation_,

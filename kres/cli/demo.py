@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import kres
+from kres.cli.serve_page import page_of
 from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, megabytes, percent
 from kres.hardware import cpu_flags
@@ -19,12 +20,16 @@ from kres.hardware import cpu_flags
 RECIPE, DATA = "digits_resnet20", "digits"
 THREADS = 2
 EXAMPLES = 12
+WEB_FORMATS = ("int8", "float32")
 
 
 def demo(
     seed: Annotated[int, typer.Option(min=0, help="Of the run; each seed has a directory of its own.")] = 0,
     directory: Annotated[Path, typer.Option(help="Where the runs are kept.")] = Path("runs"),
     steps: Annotated[int | None, typer.Option(min=1, help="Squeeze the training to this many steps.")] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="Write a page too that runs a file in a browser; npm brings LiteRT.js once.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train ResNet-20 on digits, export it in every format, verify and time the files, and report.
@@ -32,9 +37,11 @@ def demo(
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
     from kres.cli.models import proof, resolve
-    from kres.export import FORMATS, benchmark, export_all
+    from kres.export import FORMATS, benchmark, export_all, litert_js
     from kres.training import fit
 
+    if web:
+        litert_js.fetch()  # before minutes go by
     workdir = directory / f"demo-seed{seed}"
     with ends_with_its_exit_code("Go on with the same command."):
         result = fit(RECIPE, data=DATA, workdir=workdir, seed=seed, steps=steps, resume=True)
@@ -57,14 +64,30 @@ def demo(
             status.update(f"timing {report.format}")
             milliseconds.append(benchmark(report.path, THREADS).median_ms if report.passed else None)
     page = _write_report(workdir, result, found.reference, reports, milliseconds)
+    browsable = _write_web(named, reports) if web else None
     if as_json:
         artifacts = [{**dataclasses.asdict(report), "ms": ms} for report, ms in zip(reports, milliseconds, strict=True)]
         answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": artifacts, "report": str(page)}
+        answer |= {} if browsable is None else {"web": str(page_of(browsable))}
         typer.echo(json.dumps(answer, indent=2))
     else:
         _show(result, reports, milliseconds, page)
+        if browsable is not None:
+            typer.echo(f"Page: {page_of(browsable)}; see it: kres serve-page {browsable}")
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
+
+
+def _write_web(named: Any, reports: Sequence[Any]) -> Path | None:
+    """Write the page of the first of WEB_FORMATS that passed, and give that artifact."""
+    from kres.cli.models import class_names
+    from kres.export import web_page
+
+    passed = {report.format: Path(report.path) for report in reports if report.passed}
+    artifact = next((passed[name] for name in WEB_FORMATS if name in passed), None)
+    if artifact is not None:
+        web_page(named.model, artifact, page_of(artifact), labels=class_names(named, None))
+    return artifact
 
 
 def _show(result: Any, reports: Sequence[Any], milliseconds: Sequence[float | None], page: Path) -> None:

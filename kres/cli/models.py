@@ -9,6 +9,7 @@ import keras
 
 import kres
 from kres import export
+from kres.decoding import imagenet_classes
 
 if TYPE_CHECKING:
     from kres.training.data import Source
@@ -106,6 +107,21 @@ def _saved(path: Path, checkpoint: str) -> Named:
         data_sha256=data.get("sha256"),
         class_names=None if names is None else tuple(names),
     )
+
+
+def class_names(named: Named, labels: Path | None) -> tuple[str, ...] | None:
+    """The names of a model's classes: those of the file `labels`, else the run's own, else ImageNet's, or None."""
+    if labels is not None:
+        return tuple(labels.read_text(encoding="utf-8").splitlines())
+    if are_imagenets(named):
+        return tuple(name for _, name in imagenet_classes())
+    return named.class_names
+
+
+def are_imagenets(named: Named) -> bool:
+    """Whether nothing says that a model's classes are others than ImageNet's: no run, and their number."""
+    unsaid = named.class_names is None and named.directory is None
+    return unsaid and named.model.output_shape[-1] == len(imagenet_classes())
 
 
 def images_of(named: Named, data: str | None, *, on_corrupt: str = "fail") -> "Source":

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,13 +10,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 import kres
-from kres.cli.verify import AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, Source
-from kres.decoding import imagenet_classes
+from kres.cli.verify import AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, Labels, Source
 from kres.preprocessing import Preprocess
 from kres.weights.catalog import DEFAULT
-
-if TYPE_CHECKING:
-    from kres.cli.models import Named
 
 
 def predict(
@@ -27,16 +23,14 @@ def predict(
     ] = None,
     accept_licence: AcceptLicence = False,
     top: Annotated[int, typer.Option(min=1, help="How many classes an image; all where there are fewer.")] = 5,
-    labels: Annotated[
-        Path | None, typer.Option(help="File of class names, one a line. Default: the run's own, or ImageNet's 1000.")
-    ] = None,
+    labels: Labels = None,
     classes: Classes = None,
     image_size: ImageSize = None,
     checkpoint: Checkpoint = None,
     as_json: AsJson = False,
 ) -> None:
     """Name what is on images, each resized, cropped and normalised as in the model's evaluation."""
-    from kres.cli.models import resolve
+    from kres.cli.models import are_imagenets, class_names, resolve
 
     for path in images:  # before minutes go by
         if path.is_dir():
@@ -54,7 +48,9 @@ def predict(
             checkpoint=checkpoint,
         )
         scores = [_scores(named.model, path) for path in images]
-    names = labels.read_text(encoding="utf-8").splitlines() if labels is not None else _names(named)
+    # ImageNet's have WordNet ids beside their names, which `decode_predictions` knows.
+    imagenet = labels is None and are_imagenets(named)
+    names = None if imagenet else class_names(named, labels) or [str(index) for index in range(scores[0].shape[-1])]
     found = [kres.decode_predictions(row, min(top, row.shape[-1]), labels=names)[0] for row in scores]
     if as_json:
         rows = [
@@ -89,11 +85,3 @@ def _read(path: Path, preprocess: Preprocess) -> Any:
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(f"an image must be a JPEG, PNG, BMP or GIF file that decodes. Received: {path}") from error
     return preprocess.image_to_square(image)
-
-
-def _names(named: "Named") -> list[str] | None:
-    """The names of a model's classes; None for ImageNet's, and numbers where nothing else is known."""
-    classes = named.model.output_shape[-1]
-    if named.class_names is None and named.directory is None and classes == len(imagenet_classes()):
-        return None
-    return list(named.class_names or map(str, range(classes)))

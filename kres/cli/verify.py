@@ -42,6 +42,9 @@ OnCorrupt = Annotated[
         "it comes to one."
     ),
 ]
+Labels = Annotated[
+    Path | None, typer.Option(help="File of class names, one a line. Default: the run's own, or ImageNet's 1000.")
+]
 WORST_LAYERS = 5
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 

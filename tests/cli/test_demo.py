@@ -5,14 +5,25 @@ import signal
 
 import pytest
 
+from kres.export import litert_js
 from kres.training import read_history
 from tests.cli.processes import finish, start, when
+from tests.support import skip_or_fail
 
 STEPS = 60
 
 
 def _demo(cwd, *arguments):
     return start("demo", "--steps", str(STEPS), *arguments, cwd=cwd)
+
+
+def _web():
+    """The option for a page where LiteRT.js can be had."""
+    try:
+        litert_js.fetch()
+    except OSError:
+        return ()
+    return ("--web",)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +37,7 @@ def stopped_and_finished(tmp_path_factory):
     assert "Go on with the same command" in err and "Traceback" not in err
     step = json.loads(max(workdir.glob("checkpoints/step_*/state.json")).read_text())["step"]
     # A network that has seen so little is unsure, and int8 may lose an image too many by chance: exit code 1 says so.
-    out, err = finish(_demo(cwd, "--json"), 0, 1)
+    out, err = finish(_demo(cwd, "--json", *_web()), 0, 1)
     return cwd, step, json.loads(out), err
 
 
@@ -53,6 +64,18 @@ def test_the_report_holds_every_section(stopped_and_finished):
         assert f"<h2>{title}</h2>" in page
     for part in ("cifar_resnet20.int8.tflite", "<polyline", f"{100 * answer['accuracy']:.2f} %", "image/png;base64"):
         assert part in page
+
+
+@pytest.mark.slow
+def test_the_page_for_a_browser_is_whole(stopped_and_finished):
+    cwd, _, answer, _ = stopped_and_finished
+    if "web" not in answer:
+        skip_or_fail("LiteRT.js is neither in the cache nor to be had by npm")
+    page = cwd / answer["web"]
+    assert page.name in ("cifar_resnet20.int8.web", "cifar_resnet20.float32.web")
+    assert (page / "model.tflite").read_bytes() == page.with_suffix(".tflite").read_bytes()
+    assert (page / "labels.txt").read_text().split() == [str(digit) for digit in range(10)]
+    assert all((page / "litert" / name).is_file() for name in litert_js.needed_files())
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
+from kres.datasets import untuned
 from kres.training.data.cache import cached
 from kres.training.data.progress import progress
 from kres.training.data.source import Source, Split, subset
@@ -82,7 +83,7 @@ def readable(split: Split, indices: np.ndarray) -> np.ndarray:
     whole = whole.map(decodes, num_parallel_calls=tf.data.AUTOTUNE).ignore_errors().batch(AT_ONCE)
     found = [np.empty(0, np.int64)]
     with progress("decoding every image once", len(indices)) as advance:
-        for batch in whole.as_numpy_iterator():
+        for batch in untuned(whole).as_numpy_iterator():
             found.append(batch)
             advance(len(batch))
     return np.concatenate(found)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kres.preprocessing import Preprocess
-from kres.training.data.sharding import unsharded
+from kres.training.data.settled import settled
 from kres.training.data.source import Split
 
 
@@ -41,4 +41,4 @@ def evaluation_batches(
         lambda position: tf.cond(position < end, lambda: example(position), padding),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    return unsharded(examples.batch(batch_size, drop_remainder=True).prefetch(2))
+    return settled(examples.batch(batch_size, drop_remainder=True).prefetch(2))

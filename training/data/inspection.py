@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
+from kres.datasets import untuned
 from kres.training.data.progress import progress
 from kres.training.data.source import Source, Split, image_digest
 
@@ -101,12 +102,13 @@ def _facts(split: Split) -> Iterator[Facts]:
     indices = tf.data.Dataset.range(len(split))
     with progress("reading every image once", len(split)) as advance:
         if split.encoded is None:
-            for image in indices.map(split.read, num_parallel_calls=tf.data.AUTOTUNE).as_numpy_iterator():
+            images = untuned(indices.map(split.read, num_parallel_calls=tf.data.AUTOTUNE))
+            for image in images.as_numpy_iterator():
                 advance(1)
                 yield _of_array(image)
         else:
             contents = indices.map(split.encoded, num_parallel_calls=tf.data.AUTOTUNE).batch(AT_ONCE).prefetch(2)
-            for batch in contents.as_numpy_iterator():
+            for batch in untuned(contents).as_numpy_iterator():
                 advance(len(batch))
                 yield from map(_of_file, batch)
 

@@ -8,7 +8,7 @@ from kres.training.augmentation import Numbers, augment_image, batch_numbers, ch
 from kres.training.data.corrupt import corrupt_named
 from kres.training.data.crops import check_crop, read_square
 from kres.training.data.evaluation import evaluation_batches
-from kres.training.data.sharding import unsharded
+from kres.training.data.settled import settled
 from kres.training.data.source import Source, Split
 from kres.training.settings import Augmentation, Images
 
@@ -65,7 +65,7 @@ def training_batches(
 
     places = tf.data.Dataset.range(len(steps) * local)
     batches = places.map(example, num_parallel_calls=tf.data.AUTOTUNE).batch(part, drop_remainder=True)
-    return unsharded(batches.prefetch(2 * local_replicas))
+    return settled(batches.prefetch(2 * local_replicas))
 
 
 def _check_parts(batch_size: int, replicas: int, first_replica: int, local_replicas: int) -> None:

@@ -9,7 +9,7 @@ from types import FrameType
 
 import tensorflow as tf
 
-from kres.training.data.sharding import unsharded
+from kres.training.data.settled import settled
 from kres.training.distribution.meeting import listen
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def _computed_at(dataset: tf.data.Dataset, address: str) -> tf.data.Dataset:
         service=f"grpc://{address}",
         compression=None,  # decoded photographs hardly shrink, and packing them takes the CPUs that this is to relieve
     )
-    return unsharded(dataset).apply(remote).prefetch(2)
+    return settled(dataset).apply(remote).prefetch(2)
 
 
 def serve(port: int, *, host: str = "127.0.0.1") -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
+from kres.datasets import untuned
 from kres.preprocessing import Preprocess
 from kres.training.data.evaluation import evaluation_batches
 from kres.training.data.pipeline import shuffled, training_batches
@@ -102,7 +103,7 @@ def _mapped(
 ) -> tf.data.Dataset:
     order = _order(source, steps, batch)
     found = order.map(lambda index: function(source.train, index), num_parallel_calls=tf.data.AUTOTUNE)
-    return found.batch(batch).prefetch(2)
+    return untuned(found.batch(batch).prefetch(2))
 
 
 def _order(source: Source, steps: range, batch_size: int) -> tf.data.Dataset:

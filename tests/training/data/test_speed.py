@@ -1,5 +1,6 @@
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,9 +52,12 @@ def test_slow_storage_is_the_bottleneck():
 
 def test_arrays_are_not_decoded_and_heavy_augmentation_is_the_bottleneck():
     labels = np.arange(12) % 2
-    source = arrays((PIXELS, labels), (PIXELS, labels), class_names=("a", "b"))
+    squares = np.random.default_rng(0).integers(0, 256, (12, 160, 160, 3), dtype=np.uint8)
+    source = arrays((squares, labels), (squares, labels), class_names=("a", "b"))
     heavy = Augmentation(crop="pad", padding_px=2, policy="autoaugment", color_jitter=0.4)
-    speed = measure_speed(source, IMAGES, heavy, count=64, batch_size=16)
+    # As large as the network wants them, so that nothing is left to do but augment.
+    images = replace(IMAGES, train_size_px=160, test_size_px=160, crop=1.0)
+    speed = measure_speed(source, images, heavy, count=128, batch_size=16)
     assert speed.decoding is None
     assert speed.bottleneck == "augmentation"
 

@@ -1,24 +1,38 @@
-"""Writes artifacts: to a temporary name, and to the final one when the file has run and equals the Keras model."""
+"""Exports a model: artifacts that get their names when they have run and equal the Keras model."""
 
 import dataclasses
-import difflib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from kres.export import conversion
-from kres.export.reports import Reference, Report
+from kres.export.about import LABELS, About
+from kres.export.calibration import PERCENTILE
+from kres.export.compatibility import Platforms
+from kres.export.delivery import deliver
 from kres.export.extras import absent, require
-from kres.export.formats import FORMATS, Options
+from kres.export.formats import FORMATS
 from kres.export.images import Images, collect
-from kres.export.verification import check_or_report, reference, require_judgeable
-from kres.writing import move
+from kres.export.pixels import known, preprocess_of, to_pixels
+from kres.export.post_training import PostTraining
+from kres.export.reports import Reference, Report
+from kres.export.representative import check_representative
+from kres.export.requests import (
+    Request,
+    check_batch,
+    check_format,
+    check_io,
+    check_path,
+    closest,
+    needs_calibration,
+    options_for,
+)
+from kres.export.runtimes import CURRENT, Runtime
+from kres.export.verification import reference, require_judgeable, unmeasured
+from kres.preprocessing import Preprocess
+from kres.writing import write_atomically
 
 CALIBRATION_IMAGES = 256
 RANDOM_IMAGES = 32
@@ -40,15 +54,20 @@ def saved_model(
     images: Images | None = None,
     labels: np.ndarray | None = None,
     image_size: int | None = None,
+    pixels: bool = False,
+    preprocess: Preprocess | None = None,
+    about: About | None = None,
 ) -> Report:
     """Write a SavedModel directory and verify it: any batch, or the fixed one that is given.
 
     Its signature `serving_default` takes images as the model does. Where the model knows its preprocessing,
-    `serving_bytes` takes the bytes (n,) of JPEG, PNG, BMP or GIF files instead. `images`, `image_size` and errors as in
+    `serving_bytes` takes the bytes (n,) of JPEG, PNG, BMP or GIF files instead. Other arguments and errors as in
     `tflite`; an existing SavedModel at `path` is replaced, any other directory refused.
     """
-    options = Options(batch=check_batch(batch, "saved_model"))
-    return write_one("saved_model", model, path, options=options, images=images, labels=labels, image_size=image_size)
+    request = Request(batch=check_batch(batch, "saved_model"), pixels=pixels, about=about or About())
+    return _write_one(
+        "saved_model", path, model, request, images=images, labels=labels, image_size=image_size, preprocess=preprocess
+    )
 
 
 def onnx(
@@ -58,12 +77,18 @@ def onnx(
     images: Images | None = None,
     labels: np.ndarray | None = None,
     image_size: int | None = None,
+    pixels: bool = False,
+    preprocess: Preprocess | None = None,
+    about: About | None = None,
 ) -> Report:
     """Write a float32 ONNX file of any batch and verify it in ONNX Runtime; takes the extra `kres[onnx]`.
 
-    `images`, `image_size` and errors as in `tflite`.
+    Arguments and errors as in `tflite`.
     """
-    return write_one("onnx", model, path, options=Options(), images=images, labels=labels, image_size=image_size)
+    request = Request(pixels=pixels, about=about or About())
+    return _write_one(
+        "onnx", path, model, request, images=images, labels=labels, image_size=image_size, preprocess=preprocess
+    )
 
 
 def tflite(
@@ -73,19 +98,39 @@ def tflite(
     quantization: str | None = None,
     calibration: Images | None = None,
     io: str = "float32",
+    ranges: str = "minmax",
+    percentile: float = PERCENTILE,
+    equalize: bool = False,
+    correct_bias: bool = False,
+    keep_float: Sequence[str] = (),
+    max_drop: float | None = None,
     images: Images | None = None,
     labels: np.ndarray | None = None,
     image_size: int | None = None,
+    pixels: bool | None = None,
+    preprocess: Preprocess | None = None,
+    about: About | None = None,
+    runtimes: Sequence[Runtime] = (CURRENT,),
+    target_runtime: str | None = None,
 ) -> Report:
     """Write a TFLite file of batch 1 and verify it.
 
     `quantization` is None, "float16", "dynamic", "int8", "int16x8", or "weight_int8" and "weight_int4", which take the
-    extra `kres[quantizer]`. int8 and int16x8 take their ranges from the first 256 `calibration` images, and as `io`,
-    the type of input and output, also "int8" and "uint8", and "int16". A model of any image size takes `image_size`.
-    Before the file gets its name it is run on `images` (normalised, with labels or without) against the Keras model;
-    where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError when the format's
-    tolerance is broken, MissingExtraError when an extra is not installed, and ValueError for arguments, images or
-    layers that cannot be exported.
+    extra `kres[quantizer]`. int8 and int16x8 take their ranges from the first 256 `calibration` images, at least 16,
+    and as `io`, the type of input and output, also "int8" and "uint8", and "int16"; a model of `quantized_twin` brings
+    its own ranges. `ranges` ("minmax", "percentile" or "mse"), `percentile`, `equalize`, `correct_bias`, `keep_float`
+    and `max_drop` are those of `PostTraining`, for int8; its report names what each layer loses.
+
+    A model of any image size takes `image_size`. With `pixels`, the default of uint8, the input is raw RGB grey levels
+    0..255 (1, h, w, c) and the normalisation, `preprocess` or the model's own, is in the graph. `about` is what the
+    file's metadata and the JSON beside it tell.
+
+    Before the file gets its name it is run on `images` (normalised or uint8 grey levels, with labels or without) in
+    each of `runtimes`, against the Keras model; where none are given, on the calibration images or on 32 seeded random
+    ones. `target_runtime`, "2.14", rejects operators that this version of tflite-runtime does not have.
+
+    Raises RejectedError when the format's tolerance is broken or `max_drop` cannot be met, MissingExtraError when an
+    extra is not installed, and ValueError for arguments, images or layers that cannot be exported.
     """
     name = "float32" if quantization is None else quantization
     tflite_formats = [key for key in FORMATS if key not in ("saved_model", "onnx")]
@@ -94,78 +139,37 @@ def tflite(
     if calibration is not None and not FORMATS[name].calibrated:
         takers = " and ".join(key for key, row in FORMATS.items() if row.calibrated)
         raise ValueError(f"calibration images are for {takers} alone. Received: them and quantization={quantization!r}")
-    if FORMATS[name].calibrated and calibration is None:
-        raise ValueError(f"{name} takes its ranges from images: pass calibration=images. Received: calibration=None")
-    model = conversion.sized(model, image_size)
-    options = Options(calibration=_calibration(model, calibration), io=check_io(io, name))
-    if images is None:
-        images = options.calibration
-    return write_one(name, model, path, options=options, images=images, labels=labels)
-
-
-def check_format(name: str) -> str:
-    """Give a format's name back, or raise ValueError that names the closest one."""
-    if name not in FORMATS:
-        raise ValueError(f"format must be one of {list(FORMATS)}.{closest(name)} Received: {name!r}")
-    return name
-
-
-def closest(name: str) -> str:
-    """Give the words that offer the format closest to a misspelled one, or none."""
-    found = difflib.get_close_matches(name, FORMATS, n=1)
-    return f" Did you mean {found[0]!r}?" if found else ""
-
-
-def check_io(io: str, name: str) -> str:
-    """Give the type of input and output back, or raise ValueError where the format does not have it."""
-    if io not in FORMATS[name].io:
-        raise ValueError(f"io must be one of {FORMATS[name].io} for {name}. Received: {io!r}")
-    return io
-
-
-def check_batch(batch: int | None, name: str) -> int | None:
-    """Give a fixed batch back, or raise ValueError where it is none, or the format has a batch of its own."""
-    if batch is not None and (name != "saved_model" or batch < 1):
-        raise ValueError(f"batch must be at least 1, and is for saved_model alone. Received: {batch} for {name}")
-    return batch
-
-
-def options_for(names: Sequence[str], *, io: str, batch: int | None) -> dict[str, Options]:
-    """Give each format's options; raises ValueError for a type or a batch that none of them takes."""
-    takers = {name for name in names if io in FORMATS[name].io}
-    if not takers:
-        allowed = sorted({each for name in names for each in FORMATS[name].io})
-        raise ValueError(f"io must be one of {allowed} for these formats. Received: {io!r}")
-    if batch is not None:
-        check_batch(batch, "saved_model" if "saved_model" in names else names[0])
-    return {
-        name: Options(io=io if name in takers else "float32", batch=batch if name == "saved_model" else None)
-        for name in names
-    }
-
-
-def write_one(
-    name: str,
-    model: keras.Model,
-    path: str | Path,
-    *,
-    options: Options,
-    images: Images | None,
-    labels: np.ndarray | None,
-    image_size: int | None = None,
-) -> Report:
-    """Write and verify one artifact, or raise RejectedError."""
-    check_path(path, name)
-    require(FORMATS[name].extra, what=name)
-    model = conversion.sized(model, image_size)
-    conversion.check_model(model)
-    twin = conversion.float32_twin(model)
-    expected = reference(twin, random_images(twin) if images is None else images, labels)
-    require_judgeable(name, expected)
-    report = deliver(name, conversion.folded(twin), Path(path), options=options, expected=expected)
-    if not report.passed:
-        raise RejectedError(report)
-    return report
+    how = PostTraining(
+        ranges=ranges,
+        percentile=percentile,
+        equalize=equalize,
+        correct_bias=correct_bias,
+        keep_float=(keep_float,) if isinstance(keep_float, str) else tuple(keep_float),
+        max_drop=max_drop,
+    )
+    if how != PostTraining() and not (name == "int8" and needs_calibration(model, name)):
+        raise ValueError(
+            "ranges and what goes with them are for int8 of a float model alone. "
+            f"Received: quantization={quantization!r} of {model.name!r}"
+        )
+    request = Request(
+        io=check_io(io, name),
+        pixels=pixels,
+        how=how,
+        platforms=Platforms(runtimes=runtimes, target=target_runtime),
+        about=about or About(),
+    )
+    return _write_one(
+        name,
+        path,
+        model,
+        request,
+        calibration=calibration,
+        images=images,
+        labels=labels,
+        image_size=image_size,
+        preprocess=preprocess,
+    )
 
 
 def export_all(
@@ -176,39 +180,119 @@ def export_all(
     name: str = "model",
     expected: Reference | None = None,
     calibration: Images | None = None,
-    io: str = "float32",
-    batch: int | None = None,
     image_size: int | None = None,
+    request: Request = Request(),  # noqa: B008 (frozen)
     started: Callable[[str], None] = lambda name: None,
     finished: Callable[[Report], None] = lambda report: None,
 ) -> list[Report]:
-    """Write several formats as `<directory>/<name><suffix>` and give their reports; a rejected one stops no other.
+    """Write several formats as `<directory>/<name><suffix>` and give their reports.
 
-    `expected` is what `reference` gave on verification images. `io` and `batch` go to the formats that take them.
-    `started` is called with each format's name, `finished` with its report.
+    One that is rejected, or does not have an operator of the model, stops no other. `expected` is what `reference` gave
+    on verification images. Of the `request` each format takes what it has. Where `about` there has class names they are
+    written as `labels.txt` too. `started` is called with each format's name, `finished` with its report. Other
+    arguments and errors as in `tflite`.
     """
-    for key in formats:
-        check_path(Path(directory) / f"{name}{FORMATS[check_format(key)].suffix}", key)
-        require(FORMATS[key].extra, what=key)
-        if FORMATS[key].calibrated and calibration is None:
-            raise ValueError(f"{key} takes its ranges from calibration images. Received: calibration=None")
-    options = options_for(formats, io=io, batch=batch)
+    paths = {key: Path(directory) / f"{name}{FORMATS[check_format(key)].suffix}" for key in formats}
+
+    expected, writers, about = _prepared(
+        model, paths, request, expected=expected, calibration=calibration, image_size=image_size
+    )
+    reports = []
+    for key, write in writers.items():
+        started(key)
+        try:
+            report = write()
+        except ValueError as error:  # an operator that this format does not have
+            report = unmeasured(len(expected.images), paths[key], key, reason=str(error))
+        reports.append(report)
+        finished(report)
+    if about.class_names is not None and any(report.passed for report in reports):
+        write_atomically(Path(directory) / LABELS, lambda aside: aside.write_text(about.labels, encoding="utf-8"))
+    return reports
+
+
+def _write_one(
+    name: str,
+    path: str | Path,
+    model: keras.Model,
+    request: Request,
+    *,
+    calibration: Images | None = None,
+    images: Images | None,
+    labels: np.ndarray | None,
+    image_size: int | None,
+    preprocess: Preprocess | None,
+) -> Report:
+    """Write and verify one artifact, or raise RejectedError."""
+    _, writers, _ = _prepared(
+        model,
+        {name: Path(path)},
+        request,
+        calibration=calibration,
+        images=images,
+        labels=labels,
+        image_size=image_size,
+        preprocess=preprocess,
+    )
+    report = writers[name]()
+    if not report.passed:
+        raise RejectedError(report)
+    return report
+
+
+def _prepared(
+    model: keras.Model,
+    paths: Mapping[str, Path],
+    request: Request,
+    *,
+    expected: Reference | None = None,
+    calibration: Images | None = None,
+    images: Images | None = None,
+    labels: np.ndarray | None = None,
+    image_size: int | None = None,
+    preprocess: Preprocess | None = None,
+) -> tuple[Reference, dict[str, Callable[[], Report]], About]:
+    """Refuse what can be refused; give what the model answers, what writes each format, and what the files tell."""
+    for name, path in paths.items():
+        check_path(path, name)
+        require(FORMATS[name].extra, what=name)
+        if needs_calibration(model, name) and calibration is None:
+            raise ValueError(f"{name} takes its ranges from images: give calibration images. Received: none")
+    options = options_for(list(paths), request)
     model = conversion.sized(model, image_size)
     conversion.check_model(model)
+    about = request.about.of(model)
+    preprocess = (preprocess or preprocess_of(model)) if expected is None else expected.preprocess
+    raw = any(each.pixels for each in options.values())
+    if raw:
+        known(preprocess)
     twin = conversion.float32_twin(model)
-    expected = reference(twin, random_images(twin)) if expected is None else expected
-    for key in formats:
-        require_judgeable(key, expected)
-    images = _calibration(twin, calibration)
+    calibrated = any(needs_calibration(model, name) for name in paths)
+    chosen = _calibration(twin, calibration, preprocess) if calibrated and calibration is not None else None
+    if expected is None:
+        if images is None:
+            images = random_images(twin, preprocess) if chosen is None else chosen
+        expected = reference(twin, images, labels, preprocess=preprocess)
+    for name in paths:
+        require_judgeable(name, expected)
+    if raw:
+        to_pixels(expected.images, known(preprocess))
     folded = conversion.folded(twin)
-    reports = []
-    for key in formats:
-        started(key)
-        chosen = dataclasses.replace(options[key], calibration=images if FORMATS[key].calibrated else None)
-        path = Path(directory) / f"{name}{FORMATS[key].suffix}"
-        reports.append(deliver(key, folded, path, options=chosen, expected=expected))
-        finished(reports[-1])
-    return reports
+
+    def writer(name: str, expected: Reference) -> Callable[[], Report]:
+        calibration = chosen if needs_calibration(model, name) else None
+        return lambda: deliver(
+            name,
+            folded,
+            paths[name],
+            options=dataclasses.replace(options[name], calibration=calibration),
+            expected=expected,
+            how=request.how,
+            platforms=request.platforms,
+            about=about,
+        )
+
+    return expected, {name: writer(name, expected) for name in paths}, about
 
 
 def makeable() -> tuple[list[str], dict[str, str]]:
@@ -217,62 +301,21 @@ def makeable() -> tuple[list[str], dict[str, str]]:
     return [name for name, why in reasons.items() if not why], {name: why for name, why in reasons.items() if why}
 
 
-def random_images(model: keras.Model) -> np.ndarray:
-    """Give seeded standard normal images (32, h, w, c): the range of normalised pixels, and no more than that.
+def random_images(model: keras.Model, preprocess: Preprocess | None = None) -> np.ndarray:
+    """Give seeded random images (32, h, w, c): grey levels that `preprocess` normalised, or standard normal values.
 
     Raises ValueError for a model that `conversion.check_model` refuses.
     """
     conversion.check_model(model)
     shape = (RANDOM_IMAGES, *model.inputs[0].shape[1:])
-    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    rng = np.random.default_rng(0)
+    if preprocess is None:
+        return rng.normal(size=shape).astype(np.float32)
+    return keras.ops.convert_to_numpy(preprocess(rng.integers(0, 256, shape, np.uint8)))
 
 
-def _calibration(model: keras.Model, images: Images | None) -> np.ndarray | None:
-    if images is None:
-        return None
-    conversion.check_model(model)
-    return collect(images, tuple(model.inputs[0].shape[1:]), limit=CALIBRATION_IMAGES)[0]
-
-
-def check_path(path: str | Path, name: str) -> None:
-    """Raise an OSError before the long work when `path` cannot be written, or holds what no export may replace."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise NotADirectoryError(f"an artifact needs an existing directory. Received: {path.parent}")
-    if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise PermissionError(f"an artifact needs a directory that can be written. Received: {path.parent}")
-    if name != "saved_model" and path.is_dir():
-        raise IsADirectoryError(f"a file cannot replace a directory. Received: {path}")
-    if name == "saved_model" and path.exists() and not (path / "saved_model.pb").is_file():
-        raise FileExistsError(f"a SavedModel replaces a SavedModel alone. Received: {path}")
-
-
-def deliver(name: str, model: keras.Model, path: Path, *, options: Options, expected: Reference) -> Report:
-    """Write `path` under a temporary name, run it, and rename it to `path`, or to `<path>.rejected` with a report."""
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    rejected = path.with_name(f"{path.name}.rejected")
-    report_path = path.with_name(f"{path.name}.rejected.json")
-    try:
-        written = scratch / path.name
-        FORMATS[name].write(model, written, options)
-        report = check_or_report(expected, written, name)
-        if report.passed:
-            move(written, path)
-            for leftover in (rejected, report_path):
-                remove(leftover)
-            return dataclasses.replace(report, path=str(path))
-        move(written, rejected)
-        report = dataclasses.replace(report, path=str(rejected))
-        (scratch / "report").write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n")
-        os.replace(scratch / "report", report_path)
-        return report
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a directory where there is one."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _calibration(model: keras.Model, images: Images, preprocess: Preprocess | None) -> np.ndarray:
+    shape = tuple(model.inputs[0].shape[1:])
+    found, _ = collect(images, shape, limit=CALIBRATION_IMAGES, preprocess=preprocess)
+    check_representative(found, model)
+    return found

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 import flatbuffers
+import numpy as np
 
 # What the schema asks for in a model's buffers, where the generated code aligns bytes to one byte.
 ALIGNMENT = 16
@@ -14,7 +15,12 @@ def unpack(content: bytes) -> Any:
     """Give the schema's `ModelT` of a TFLite file's content; raises whatever damaged bytes lead to."""
     from ai_edge_litert import schema_py_generated as schema
 
-    return schema.ModelT.InitFromPackedBuf(content, 0)
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers or ():
+        if buffer.offset > 1:  # a writer may lay the bytes behind the flatbuffer, and note here where
+            buffer.data = np.frombuffer(content, np.uint8)[buffer.offset : buffer.offset + buffer.size]
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def pack(model: Any) -> bytes:
@@ -38,9 +44,8 @@ def operator_name(code: Any) -> str:
 
 def is_constant(model: Any, tensor: Any) -> bool:
     """Say whether a tensor's values stand in the file."""
-    buffer = model.buffers[tensor.buffer]
-    # A writer may lay the bytes behind the flatbuffer, and note here where: an offset of 1 and less is none.
-    return (buffer.data is not None and len(buffer.data) > 0) or buffer.offset > 1
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 
 from kres.export import conversion, onnx_export, serving, weight_only
 from kres.export.casts import without_casts
-from kres.export.quantized import Quantized
+from kres.export.losses import Quantized
 from kres.quantization import check_ranges, is_twin
 
 

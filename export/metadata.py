@@ -9,10 +9,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 
-from kres.export import tables
+from kres.export import flatbuffer, tables
 from kres.export.about import LABELS, About
 from kres.export.normalisation import Normalisation
 from kres.export.session import ArtifactError
@@ -21,7 +20,6 @@ NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"
 # The oldest parser that knows all that is written here.
 PARSER = "1.0.0"
-ALIGNMENT = 16
 
 # Values of the schema's enumerations and unions.
 AXIS_LABELS = np.uint8(2)
@@ -42,28 +40,14 @@ def pack(path: Path, about: About, normalisation: Normalisation | None, *, proba
     """Put metadata into the TFLite file at `path`; weights keep the alignment that interpreters expect."""
     from ai_edge_litert import schema_py_generated as schema
 
-    before = path.read_bytes()
-    model = schema.ModelT.InitFromPackedBuf(before, 0)
-    for each in model.buffers:
-        if each.offset > 1:  # the bytes lie behind the flatbuffer, at a place that is about to change
-            each.data = np.frombuffer(before, np.uint8)[each.offset : each.offset + each.size]
-            each.offset = each.size = 0
+    model = flatbuffer.unpack(path.read_bytes())
     content = _model(model.subgraphs[0], about, normalisation, probabilities=probabilities)
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(tables.pack(content, IDENTIFIER), np.uint8)
     entry.name, entry.buffer = NAME, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or ()), entry]
-    builder = _AlignedBuilder()
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    path.write_bytes(builder.Output() + _zipped(about))
-
-
-class _AlignedBuilder(flatbuffers.Builder):
-    """The generated code aligns bytes to one byte, where the schema asks for 16 in a model's buffers."""
-
-    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
-        return super().StartVector(elemSize, numElems, ALIGNMENT if elemSize == 1 else alignment)
+    path.write_bytes(flatbuffer.pack(model) + _zipped(about))
 
 
 def _zipped(about: About) -> bytes:

@@ -9,11 +9,16 @@ import numpy as np
 import kres
 from kres.export import metadata, sidecar
 from kres.preprocessing import Preprocess
+from kres.quantization import SUFFIX as QUANTIZED
+from kres.quantization import is_twin
+from kres.quantized_layers import FakeQuantize, QuantizedConv2D
 from kres.scopes import recursion_for
 
 LAYER = "normalise"
 RANGE = (0.0, 255.0)
 """Grey levels of an input, whatever the calibration images hold: scale 1 and zero point 0 in uint8."""
+INPUT = "pixels"
+INPUT_RANGE = {INPUT: RANGE}
 # Normalised and taken back in float32, a grey level strays by 1e-4 at most.
 TOLERANCE = 1e-2
 CHUNK = 64
@@ -34,9 +39,14 @@ def with_pixels(model: keras.Model, preprocess: Preprocess) -> keras.Model:
     channels = len(preprocess.mean)
     if shape[-1] != channels:
         raise ValueError(f"`preprocess` is for {channels} channels. Received: a model of input shape {shape}")
-    pixels = keras.Input(shape, name="pixels")
-    layer = keras.layers.Conv2D(channels, 1, dtype="float32", name=LAYER)
-    normalised = layer(pixels)
+    pixels = keras.Input(shape, name=INPUT)
+    if is_twin(model):
+        levels, step = FakeQuantize(bounds=RANGE, name=f"{INPUT}{QUANTIZED}")(pixels)
+        layer = QuantizedConv2D(channels, 1, dtype="float32", name=LAYER)
+        normalised = layer(levels, step)
+    else:
+        layer = keras.layers.Conv2D(channels, 1, dtype="float32", name=LAYER)
+        normalised = layer(pixels)
     std = 255 * np.asarray(preprocess.std)
     kernel = np.diag(1 / std)[_channels(preprocess)]
     layer.set_weights([kernel[None, None], -255 * np.asarray(preprocess.mean) / std])

@@ -6,11 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kres.export.formats import Tolerance
+from kres.export.losses import LayerError
 from kres.preprocessing import Preprocess
-
-EXACT_DB = 300.0
-"""The signal-to-noise ratio of a layer without any difference; JSON has no infinity."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
@@ -42,22 +39,6 @@ class Change(NamedTuple):
     image: int
     keras: int
     artifact: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerError:
-    """How exact an artifact computes a layer: signal over noise against Keras in dB, 300 for no difference at all.
-
-    `snr_db` holds all that the layers before lost. Of int8 from calibration images there is more: the layer's `kind`,
-    the `activation` behind which it is rounded (a ReLU's where that is computed together with the layer), and
-    `own_snr_db`, of the layer alone: what it computes from exact inputs, once these and its weights are rounded.
-    """
-
-    name: str
-    snr_db: float
-    kind: str = ""
-    activation: str = ""
-    own_snr_db: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kres.export import conversion
-from kres.export.reports import EXACT_DB, LayerError
+from kres.export.losses import LayerError, decibels
 from kres.export.inspection import artifact_format, operator_outputs
 from kres.export.runtimes import CURRENT, Runtime
 from kres.export.session import ArtifactError, opened
@@ -41,15 +41,6 @@ def tensor_errors(
                 signal[row] += np.square(exact).sum()
                 noise[row] += np.square(theirs - exact).sum()
     return [LayerError(name=name, snr_db=decibels(*pair)) for name, *pair in zip(places, signal, noise, strict=True)]
-
-
-def decibels(signal: float, noise: float) -> float:
-    """Give 10 log10(signal / noise), within 300 dB either way; -300 where the noise is not finite."""
-    if not np.isfinite(noise) or (noise and not signal):
-        return -EXACT_DB
-    if not noise:
-        return EXACT_DB
-    return float(np.clip(10 * np.log10(signal / noise), -EXACT_DB, EXACT_DB))
 
 
 def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from kres.export.reports import EXACT_DB, LayerError
+from kres.export.losses import EXACT_DB, LayerError
 from kres.export.page.charts import Bar, bars
 from kres.export.page.contents import Page
 from kres.export.page.words import breakable

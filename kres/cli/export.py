@@ -30,6 +30,8 @@ from kres.cli.verify import (
 if TYPE_CHECKING:
     from kres.export import Report
 
+MAX_DROP = 0.3
+
 
 def export(
     source: Source,
@@ -67,6 +69,30 @@ def export(
     licence: Annotated[
         str, typer.Option(help="For the files' metadata. Default: that of the published weights, if there are any.")
     ] = "",
+    calibration_images: Annotated[
+        int, typer.Option(min=16, help="Images of the train split that ranges are taken from, classes in turn.")
+    ] = 256,
+    calibration_seed: Annotated[int, typer.Option(min=0, help="Chooses those images.")] = 0,
+    ranges: Annotated[str, typer.Option(help="Ranges of int8's activations: minmax, percentile or mse.")] = "minmax",
+    percentile: Annotated[float, typer.Option(help="For --ranges percentile: what lies within, in percent.")] = 99.99,
+    equalize: Annotated[
+        bool, typer.Option("--equalize", help="Scale the channels of neighbouring layers alike before int8.")
+    ] = False,
+    bias: Annotated[
+        bool, typer.Option("--correct-bias", help="Take off int8's biases what quantization adds to the mean.")
+    ] = False,
+    keep_float: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Layer, or pattern such as 'stage4_*', that int8 leaves in float32; several times for several."
+        ),
+    ] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Leave the layers that lose most in float32 until --max-drop is met.")
+    ] = False,
+    max_drop: Annotated[
+        float | None, typer.Option(help="With --auto: top-1 that int8 may lose, in percentage points. Default: 0.3.")
+    ] = None,
     weights: Weights = None,
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
@@ -88,9 +114,10 @@ def export(
     """
     from kres.cli.models import class_names, proof, resolve
     from kres.export import FORMATS, About, export_all, makeable
-    from kres.export.artifacts import check_format, options_for
     from kres.export.compatibility import Platforms
     from kres.export.extras import require
+    from kres.export.post_training import PostTraining
+    from kres.export.requests import Request, check_format, needs_calibration, options_for
     from kres.export.runtimes import CURRENT, named_runtimes
 
     names, skipped = makeable() if all_formats else ([check_format(name) for name in formats or ()], {})
@@ -98,8 +125,23 @@ def export(
         raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: neither")
     for name in names:
         require(FORMATS[name].extra, what=name)
-    options_for(names, io=io, batch=batch)  # before minutes go by
-    platforms = Platforms(runtimes=named_runtimes(runtime or [CURRENT.name]), target=target_runtime)
+    if max_drop is not None and not auto:
+        raise ValueError(f"--max-drop goes with --auto. Received: --max-drop {max_drop:g} alone")
+    request = Request(
+        io=io,
+        batch=batch,
+        pixels=pixels,
+        how=PostTraining(
+            ranges=ranges,
+            percentile=percentile,
+            equalize=equalize,
+            correct_bias=bias,
+            keep_float=tuple(keep_float or ()),
+            max_drop=(MAX_DROP if max_drop is None else max_drop) if auto else None,
+        ),
+        platforms=Platforms(runtimes=named_runtimes(runtime or [CURRENT.name]), target=target_runtime),
+    )
+    options_for(names, request)  # before minutes go by
     progress = Console(stderr=True)
     with progress.status("running the Keras model") as status:
         named = resolve(
@@ -111,7 +153,7 @@ def export(
             preprocess=preprocess,
             checkpoint=checkpoint,
         )
-        calibrated = [name for name in names if FORMATS[name].calibrated]
+        calibrated = [name for name in names if needs_calibration(named.model, name)]
         if data is None and named.data is None and calibrated:
             words = " and ".join(calibrated)
             raise ValueError(f"{words} take ranges from images: give --data, or leave them out. Received: no --data")
@@ -125,7 +167,14 @@ def export(
         ).of(named.model)  # a wrong file of labels is told before minutes go by
         directory = output or (named.directory or Path()) / "export"
         directory.mkdir(parents=True, exist_ok=True)
-        found = proof(named, data, limit=images, on_corrupt=on_corrupt)
+        found = proof(
+            named,
+            data,
+            limit=images,
+            on_corrupt=on_corrupt,
+            calibration_images=calibration_images,
+            calibration_seed=calibration_seed,
+        )
         if about.class_names is None:
             about = replace(about, class_names=found.class_names)
         steps = Steps(progress, status, count=len(names))
@@ -136,12 +185,7 @@ def export(
             name=named.name,
             expected=found.reference,
             calibration=found.calibration,
-            io=io,
-            batch=batch,
-            pixels=pixels,
-            about=about,
-            runtimes=platforms.runtimes,
-            target_runtime=platforms.target,
+            request=replace(request, about=about),
             started=steps.started,
             finished=steps.finished,
         )

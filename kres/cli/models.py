@@ -170,8 +170,19 @@ def images_of(named: Named, data: str | None, *, on_corrupt: str = "fail") -> "S
     return source
 
 
-def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail") -> Proof:
+def proof(
+    named: Named,
+    data: str | None,
+    *,
+    limit: int,
+    on_corrupt: str = "fail",
+    calibration_images: int = export.CALIBRATION_IMAGES,
+    calibration_seed: int = 0,
+) -> Proof:
     """Run the model on at most `limit` held-out images of `data`, or else of the source that it was trained on.
+
+    To calibrate on come so many images of the train split, or all where it has fewer, never augmented: each class as
+    often as the others while it has images, chosen by the seed.
 
     Without either, on seeded random images, which can neither calibrate nor show an accuracy; the description says so.
     Raises ValueError where the source's classes are not the model's.
@@ -183,7 +194,6 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
         images = random_images(named.model, preprocess_of(named.model))
         description = f"{len(images)} seeded random images: no accuracy is measured"
         return Proof(reference=export.reference(named.model, images), calibration=None, description=description)
-    from kres.export.artifacts import CALIBRATION_IMAGES
     from kres.training.data import evaluation_images, sample_images
     from kres.training.data.corrupt import corrupt_named
 
@@ -195,8 +205,8 @@ def proof(named: Named, data: str | None, *, limit: int, on_corrupt: str = "fail
     preprocess = named.preprocess or kres.preprocess(named.model)
     with corrupt_named(source.test):
         reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
-    count = min(CALIBRATION_IMAGES, len(source.train))
-    calibration, _ = sample_images(source, preprocess, count=count)
+    count = min(calibration_images, len(source.train))
+    calibration, _ = sample_images(source, preprocess, count=count, seed=calibration_seed)
     description = f"{len(reference.images)} held-out images of {source.name}"
     return Proof(
         reference=reference, calibration=calibration, description=description, class_names=tuple(source.class_names)

@@ -1,7 +1,7 @@
 """The operations that kres writes for itself, chosen once by Keras's backend.
 
-`grouped_conv2d` and `fake_quantize` exist everywhere. `batch_norm` is None where the backend has no fused kernel to
-offer: there Keras's own layer is the right one.
+`grouped_conv2d`, `fake_quantize` and `kept_float` exist everywhere. `batch_norm` is None where the backend has no fused
+kernel to offer: there Keras's own layer is the right one.
 """
 
 from typing import Any, Protocol
@@ -31,11 +31,11 @@ class BatchNorm(Protocol):
 batch_norm: BatchNorm | None
 if keras.backend.backend() == "tensorflow":
     from kres.kernels.tensorflow_conv import grouped_conv2d
-    from kres.kernels.tensorflow_fake_quant import fake_quantize
+    from kres.kernels.tensorflow_fake_quant import fake_quantize, kept_float
     from kres.kernels.tensorflow_norm import batch_norm
 else:
-    from kres.kernels.generic import fake_quantize, grouped_conv2d
+    from kres.kernels.generic import fake_quantize, grouped_conv2d, kept_float
 
     batch_norm = None
 
-__all__ = ["BatchNorm", "batch_norm", "fake_quantize", "grouped_conv2d"]
+__all__ = ["BatchNorm", "batch_norm", "fake_quantize", "grouped_conv2d", "kept_float"]

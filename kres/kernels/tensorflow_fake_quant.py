@@ -15,3 +15,12 @@ def fake_quantize(inputs: Any, low: Any, high: Any, *, per_channel: bool = False
     if per_channel:
         quantize = tf.quantization.fake_quant_with_min_max_vars_per_channel
     return quantize(inputs, low, high, narrow_range=narrow)
+
+
+def kept_float(inputs: tf.Tensor) -> tf.Tensor:
+    """The float32 inputs, by way of float64: an operation that int8 has not.
+
+    The TFLite converter computes in integers whatever lies between two rounded tensors, but for such an operation;
+    `kres.export.casts` takes it out of the file again.
+    """
+    return tf.cast(tf.cast(inputs, tf.float64), tf.float32)

@@ -91,6 +91,26 @@ def test_the_report_shows_the_artifacts_and_how_to_load_them(exported):
     assert "floatArrayOf(0.5f, 0.5f, 0.5f)" in page and "the central 32 x 32" in page
 
 
+def test_int8_names_the_layers_that_lose_most(saved, exported, tmp_path):
+    rows = {row["format"]: row for row in json.loads(exported[0].stdout)["artifacts"]}
+    layers = rows["int8"]["layers"]
+    assert {error["name"] for error in layers} >= {"stem_conv1", "stage1_block1_conv1", "stage3_block1_add"}
+    assert rows["float32"]["layers"] == [] and rows["int8"]["kept_float"] == []
+    worst = [error["own_snr_db"] for error in layers if error["own_snr_db"] < 300]
+    assert worst == sorted(worst)
+
+
+def test_int8_with_every_option(saved, tmp_path):
+    options = ("--ranges", "percentile", "--percentile", "99.9", "--equalize", "--correct-bias")
+    kept = ("--keep-float", "stage1_*conv*", "--auto", "--max-drop", "1", "--calibration-images", "128")
+    more = ("--no-bench", "--data", "digits", "--images", "200", "--output", tmp_path)
+    result = invoke("export", saved, "--format", "int8", *options, *kept, *more)
+    assert result.exit_code == 0, result.exception
+    assert "that lose most" in result.stdout and "signal to noise" in result.stdout
+    assert "in float32 stay: stage1_block1_conv1, stage1_block1_conv2" in result.stdout
+    assert sorted(path.name for path in tmp_path.glob("*.tflite*")) == ["small.int8.tflite", "small.int8.tflite.json"]
+
+
 def test_verify_passes_what_export_wrote(saved, exported):
     paths = [exported[1] / f"small{FORMATS[name].suffix}" for name in ("saved_model", "float32", "float16", "onnx")]
     result = invoke("verify", saved, *paths, "--data", "digits", "--images", "100", "--json")
@@ -333,6 +353,9 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
         (("cifar_resnet20",), "name a --format"),
         (("cifar_resnet20", "--format", "flaot32"), "Did you mean 'float32'"),
         (("cifar_resnet20", "--format", "int8", "--io", "int4"), "io must be one of"),
+        (("cifar_resnet20", "--format", "int8", "--ranges", "max"), "ranges must be one of"),
+        (("cifar_resnet20", "--format", "int8", "--max-drop", "0.5"), "--max-drop goes with --auto"),
+        (("cifar_resnet20", "--format", "float32", "--equalize"), "for int8 alone"),
         (("cifar_resnet21", "--format", "float32"), "cifar_resnet20"),
         (("missing.keras", "--format", "float32"), "no such model"),
         (("cifar_resnet20", "--format", "int8"), "give --data"),

@@ -14,6 +14,7 @@ from PIL import Image
 
 from kres import export
 from kres.export import formats, litert_js
+from kres.export.post_training import quantize
 from kres.export.session import opened
 from kres.preprocessing import Preprocess
 from tests.export.chromium import Tab, chromium
@@ -66,7 +67,8 @@ def artifact(pictures, tmp_path_factory) -> Callable[..., tuple[keras.Model, Pat
         if io is None:
             export.tflite(written, path, images=images)
         else:  # how well an untrained network is quantized is not the matter here
-            formats.int8(written, path, formats.Options(calibration=images, io=io))
+            quantized = quantize(written, images, export.PostTraining())
+            formats.int8(written, path, formats.Options(quantized=quantized, io=io))
         return model, path
 
     return make

@@ -15,7 +15,8 @@ from PIL import Image
 
 from kres.export import Timing
 from kres.export.comparison import measure
-from kres.export.reports import Change, LayerError, Reference, Report
+from kres.export.losses import LayerError
+from kres.export.reports import Change, Reference, Report
 from kres.export.formats import FORMATS
 from kres.export.page import Artifact, Page, html, write_page
 from kres.export.page.answers import confusion_matrix

@@ -6,7 +6,8 @@ import pytest
 
 from kres import export
 from kres.export.inspection import operator_outputs
-from kres.export.tensors import MOST_DECIBELS, decibels, layer_tensors
+from kres.export.losses import EXACT_DB, decibels
+from kres.export.tensors import layer_tensors
 from tests.export.test_networks import shortened
 
 # float32 sums in another order: 24 bits are 144 dB, and a few hundred terms cost some of them.
@@ -73,8 +74,8 @@ def test_names_that_a_second_tracing_would_make(model, files, tmp_path):
 
 def test_decibels():
     assert decibels(100.0, 1.0) == pytest.approx(20)
-    assert decibels(1.0, 0.0) == decibels(0.0, 0.0) == MOST_DECIBELS
-    assert decibels(0.0, 1.0) == decibels(1.0, np.inf) == decibels(1.0, np.nan) == -MOST_DECIBELS
+    assert decibels(1.0, 0.0) == decibels(0.0, 0.0) == EXACT_DB
+    assert decibels(0.0, 1.0) == decibels(1.0, np.inf) == decibels(1.0, np.nan) == -EXACT_DB
 
 
 def test_what_has_no_layers(model, images, files, tmp_path):

@@ -225,6 +225,15 @@ def test_samples_are_different_images_with_the_classes_in_turn():
     assert np.any(images != other)
 
 
+def test_samples_hold_each_class_equally_often_while_it_has_images():
+    labels = np.repeat([0, 1, 2], [100, 40, 5])
+    images = np.broadcast_to(np.arange(145, dtype="uint8")[:, None, None, None], (145, 4, 4, 3))
+    source = arrays((images, labels), (images[:3], labels[:3]), class_names=("a", "b", "c"))
+    for count, expected in ((12, [4, 4, 4]), (15, [5, 5, 5]), (65, [30, 30, 5]), (100, [55, 40, 5])):
+        _, chosen = sample_images(source, PREPROCESS, count=count, seed=3)
+        assert np.bincount(chosen).tolist() == expected
+
+
 def test_more_samples_than_images_is_an_error():
     with pytest.raises(ValueError, match=r"1..7, the images of the test split. Received: 8"):
         sample_images(_source(), PREPROCESS, count=8, split="test")

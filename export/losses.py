@@ -1,0 +1,43 @@
+"""What quantization loses in each layer, and the quantized network that it was measured on."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+EXACT_DB = 300.0
+"""The signal-to-noise ratio of a layer without any difference; JSON has no infinity."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerError:
+    """How exact an artifact computes a layer: signal over noise against Keras in dB, 300 for no difference at all.
+
+    `snr_db` holds all that the layers before lost. Of int8 from calibration images there is more: the layer's `kind`,
+    the `activation` behind which it is rounded (a ReLU's where that is computed together with the layer), and
+    `own_snr_db`, of the layer alone: what it computes from exact inputs, once these and its weights are rounded.
+    """
+
+    name: str
+    snr_db: float
+    kind: str = ""
+    activation: str = ""
+    own_snr_db: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantized:
+    """A quantized twin, the layers that stay in float32, and what each of the others loses, the worst first."""
+
+    twin: keras.Model
+    kept_float: tuple[str, ...]
+    layers: tuple[LayerError, ...]
+
+
+def decibels(signal: float, noise: float) -> float:
+    """Give 10 log10(signal / noise), within 300 dB either way; -300 where the noise is not finite."""
+    if not np.isfinite(noise) or (noise and not signal):
+        return -EXACT_DB
+    if not noise:
+        return EXACT_DB
+    return float(np.clip(10 * np.log10(signal / noise), -EXACT_DB, EXACT_DB))

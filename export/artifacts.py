@@ -182,7 +182,9 @@ def export_all(
     started: Callable[[str], None] = lambda name: None,
     finished: Callable[[Report], None] = lambda report: None,
 ) -> list[Report]:
-    """Write several formats as `<directory>/<name><suffix>` and give their reports; a rejected one stops no other.
+    """Write several formats as `<directory>/<name><suffix>` and give their reports.
+
+    One that is rejected, or does not have an operator of the model, stops no other.
 
     `expected` is what `reference` gave on verification images. `io` and `batch` go to the formats that take them.
     `started` is called with each format's name, `finished` with its report.
@@ -206,8 +208,14 @@ def export_all(
         started(key)
         chosen = dataclasses.replace(options[key], calibration=images if FORMATS[key].calibrated else None)
         path = Path(directory) / f"{name}{FORMATS[key].suffix}"
-        reports.append(deliver(key, folded, path, options=chosen, expected=expected))
-        finished(reports[-1])
+        try:
+            report = deliver(key, folded, path, options=chosen, expected=expected)
+        except ValueError as error:  # an operator that this format does not have
+            row, n = FORMATS[key].tolerance, len(expected.images)
+            reason = str(error)
+            report = Report(path=str(path), format=key, n=n, passed=False, reason=reason, tolerance=row, size_bytes=0)
+        reports.append(report)
+        finished(report)
     return reports
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import keras
 import numpy as np
@@ -158,9 +159,14 @@ def test_unsupported_layer_is_named(tmp_path):
 
     image = keras.Input((4, 4, 3))
     model = keras.Model(image, keras.layers.Flatten()(Determinant(name="odd_one")(image)))
-    with pytest.raises(ValueError, match=r"tf\.MatrixDeterminant at .*odd_one"):
-        export.tflite(model, tmp_path / "m.tflite")
+    words = r"tf\.MatrixDeterminant at .*odd_one"
+    for quantization, calibration in ((None, None), ("int8", np.ones((32, 4, 4, 3), np.float32))):
+        with pytest.raises(ValueError, match=words):
+            export.tflite(model, tmp_path / "m.tflite", quantization=quantization, calibration=calibration)
     assert not os.listdir(tmp_path)
+    reports = export.export_all(model, tmp_path, ["float32", "saved_model"])
+    assert [report.passed for report in reports] == [False, True] and re.search(words, reports[0].reason)
+    assert os.listdir(tmp_path) == ["model.saved_model"]
 
 
 def test_arguments_that_cannot_be(model, images, tmp_path):

@@ -45,14 +45,18 @@ class Format:
 
 
 def saved_model(model: keras.Model, path: Path, options: Options) -> None:
-    """Write a SavedModel whose serving signature takes (n, h, w, c) with any n."""
+    """Write a SavedModel whose serving signature takes (n, h, w, c) with any n; raises OSError where it cannot."""
     import tensorflow as tf
 
     module = tf.Module()
     # A plain list keeps the variables; tracking the Keras model itself recurses once a layer.
     module.weights = [variable.value for variable in model.variables]
     module.serve = conversion.serving_function(model, batch=None)
-    tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
+    try:
+        tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
+    except tf.errors.OpError as error:
+        # A disk that is full is an operation's failure to TensorFlow.
+        raise OSError(f"a SavedModel cannot be written: {error.message}") from error
 
 
 def float32(model: keras.Model, path: Path, options: Options) -> None:

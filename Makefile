@@ -9,11 +9,11 @@ STAMP := $(VENV)/.kres-installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint format bench clean
+.PHONY: help setup demo test check aarch64 lint format bench clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 12
 	@echo "PYTHON=python3.12 chooses the interpreter, VENV=DIR the environment's folder, PYTEST_ARGS='-k export' the tests."
 
 setup: $(STAMP) ## make the virtual environment and install kres into it, with all that the tests need
@@ -40,6 +40,9 @@ test: lint ## everything that must hold: lint, types, all tests
 
 check: lint ## before a commit: lint, types, the fast tests
 	$(BIN)/pytest -n 2 --dist worksteal -m 'not slow' $(PYTEST_ARGS)
+
+aarch64: setup ## an emulated AArch64 processor for the tests of exported files, in the environment (Debian 12)
+	@bash tests/export/aarch64.sh $(VENV)/aarch64 $(BIN)/python
 
 lint: setup ## style and types
 	$(BIN)/ruff check .

@@ -1,13 +1,22 @@
-"""A small residual network with lively norms, and images for it; a model in one step of training from ready."""
+"""A small residual network with lively norms, images for it, and Pythons that have an older or another runtime."""
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from tests.support import skip_or_fail
+
 SHAPE = (16, 16, 3)
 CLASSES = 5
+# Python 3.11 is the last that the package was built for, and it was built against NumPy 1.
+OLD_RUNTIME = ("tflite-runtime==2.14.0", "numpy<2")
 
 
 def residual_net(*, activation: str | None = "softmax", seed: int = 0) -> keras.Model:
@@ -55,3 +64,35 @@ def model() -> keras.Model:
 def images() -> np.ndarray:
     """Normalised images (64, 16, 16, 3), float32."""
     return np.random.default_rng(1).normal(size=(64, *SHAPE)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def old_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python in an environment of its own that has tflite-runtime 2.14."""
+    directory = tmp_path_factory.mktemp("tflite_runtime")
+    python = directory / "bin" / "python"
+    interpreter = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which("python3.11")
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv is not None:
+        # uv brings the Python along where the machine has none.
+        make = [uv, "venv", "--quiet", "--python", interpreter or "3.11", str(directory)]
+        install = [uv, "pip", "install", "--quiet", "--python", str(python), *OLD_RUNTIME]
+    elif interpreter is not None:
+        make = [interpreter, "-m", "venv", str(directory)]
+        install = [str(python), "-m", "pip", "install", "--quiet", *OLD_RUNTIME]
+    else:
+        skip_or_fail("tflite-runtime 2.14 needs Python 3.11, and there is neither that nor uv, which could bring it")
+    for step in (make, install):
+        done = subprocess.run(step, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode:
+            skip_or_fail(f"an environment with {OLD_RUNTIME} cannot be made: {done.stderr.strip()[-300:]}")
+    return str(python)
+
+
+@pytest.fixture(scope="session")
+def arm_python() -> str:
+    """A Python for AArch64 under emulation that has tflite-runtime 2.14."""
+    python = Path(os.environ.get("KRES_AARCH64_PYTHON") or Path(sys.prefix, "aarch64", "python"))
+    if not os.access(python, os.X_OK):
+        skip_or_fail(f"no emulated AArch64 processor is set up (make aarch64). Looked for: {python}")
+    return str(python)

@@ -6,10 +6,12 @@ if __name__ != "kres.export":
 from kres.export.artifacts import RejectedError, export_all, saved_model, tflite
 from kres.export.benchmarking import Timing, benchmark
 from kres.export.browser import web_page
-from kres.export.comparison import Reference, Report
+from kres.export.comparison import LayerError, Reference, Report, RuntimeReport
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
+from kres.export.runtimes import Runtime, installed_runtimes
 from kres.export.session import ArtifactError
+from kres.export.tensors import tensor_errors
 from kres.export.verification import reference, verify
 
 __all__ = [
@@ -17,15 +19,20 @@ __all__ = [
     "ArtifactError",
     "Format",
     "Images",
+    "LayerError",
     "Reference",
     "RejectedError",
     "Report",
+    "Runtime",
+    "RuntimeReport",
     "Timing",
     "Tolerance",
     "benchmark",
     "export_all",
+    "installed_runtimes",
     "reference",
     "saved_model",
+    "tensor_errors",
     "tflite",
     "verify",
     "web_page",

@@ -14,8 +14,10 @@ import numpy as np
 
 from kres.export import conversion
 from kres.export.comparison import Reference, Report
+from kres.export.compatibility import DEFAULT, Platforms
 from kres.export.formats import FORMATS, IO, Options
 from kres.export.images import Images, collect
+from kres.export.runtimes import CURRENT, Runtime
 from kres.export.verification import check_or_report, reference, require_judgeable
 from kres.writing import move
 
@@ -50,12 +52,15 @@ def tflite(
     io: str = "float32",
     images: Images | None = None,
     labels: np.ndarray | None = None,
+    runtimes: Sequence[Runtime] = (CURRENT,),
+    target_runtime: str | None = None,
 ) -> Report:
     """Write a TFLite file of batch 1 and verify it: `quantization` is None, "float16", "dynamic" or "int8".
 
     int8 takes its ranges from the first 256 `calibration` images, and "float32", "int8" or "uint8" as `io`, the type of
     input and output. Before the file gets its name it is run on `images` (normalised, with labels or without) against
-    the Keras model; where none are given, on the calibration images or on 32 seeded random ones. Raises RejectedError
+    the Keras model in each of `runtimes`; where none are given, on the calibration images or on 32 seeded random ones.
+    `target_runtime`, "2.14", rejects operators that this version of tflite-runtime does not have. Raises RejectedError
     when the format's tolerance is broken, and ValueError for arguments, images or layers that cannot be exported.
     """
     name = "float32" if quantization is None else quantization
@@ -69,7 +74,8 @@ def tflite(
     options = Options(calibration=_calibration(model, calibration), io=check_io(io, name))
     if images is None:
         images = options.calibration
-    return write_one(name, model, path, options=options, images=images, labels=labels)
+    platforms = Platforms(runtimes=runtimes, target=target_runtime)
+    return write_one(name, model, path, options=options, images=images, labels=labels, platforms=platforms)
 
 
 def check_format(name: str) -> str:
@@ -100,13 +106,15 @@ def write_one(
     options: Options,
     images: Images | None,
     labels: np.ndarray | None,
+    platforms: Platforms = DEFAULT,
 ) -> Report:
     """Write and verify one artifact, or raise RejectedError."""
     check_path(path, name)
     conversion.check_model(model)
     expected = reference(model, random_images(model) if images is None else images, labels)
     require_judgeable(name, expected)
-    report = deliver(name, conversion.float32_twin(model), Path(path), options=options, expected=expected)
+    twin = conversion.float32_twin(model)
+    report = deliver(name, twin, Path(path), options=options, expected=expected, platforms=platforms)
     if not report.passed:
         raise RejectedError(report)
     return report
@@ -121,12 +129,16 @@ def export_all(
     expected: Reference | None = None,
     calibration: Images | None = None,
     io: str = "float32",
+    runtimes: Sequence[Runtime] = (CURRENT,),
+    target_runtime: str | None = None,
     started: Callable[[str], None] = lambda name: None,
 ) -> list[Report]:
     """Write several formats as `<directory>/<name><suffix>` and give their reports; a rejected one stops no other.
 
-    `expected` is what `reference` gave on verification images; `started` is called with each format's name.
+    `expected` is what `reference` gave on verification images; `started` is called with each format's name. TFLite
+    files are verified in each of `runtimes`, and rejected where `target_runtime`, "2.14", lacks their operators.
     """
+    platforms = Platforms(runtimes=runtimes, target=target_runtime)
     for key in formats:
         check_path(Path(directory) / f"{name}{FORMATS[check_format(key)].suffix}", key)
         if FORMATS[key].calibrated:
@@ -144,7 +156,7 @@ def export_all(
         started(key)
         options = Options(calibration=images, io=io) if FORMATS[key].calibrated else Options()
         path = Path(directory) / f"{name}{FORMATS[key].suffix}"
-        reports.append(deliver(key, twin, path, options=options, expected=expected))
+        reports.append(deliver(key, twin, path, options=options, expected=expected, platforms=platforms))
     return reports
 
 
@@ -174,7 +186,9 @@ def check_path(path: str | Path, name: str) -> None:
         raise FileExistsError(f"a SavedModel replaces a SavedModel alone. Received: {path}")
 
 
-def deliver(name: str, model: keras.Model, path: Path, *, options: Options, expected: Reference) -> Report:
+def deliver(
+    name: str, model: keras.Model, path: Path, *, options: Options, expected: Reference, platforms: Platforms
+) -> Report:
     """Write `path` under a temporary name, run it, and rename it to `path`, or to `<path>.rejected` with a report."""
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     rejected = path.with_name(f"{path.name}.rejected")
@@ -182,7 +196,7 @@ def deliver(name: str, model: keras.Model, path: Path, *, options: Options, expe
     try:
         written = scratch / path.name
         FORMATS[name].write(model, written, options)
-        report = check_or_report(expected, written, name)
+        report = check_or_report(expected, written, name, platforms=platforms)
         if report.passed:
             move(written, path)
             for leftover in (rejected, report_path):

@@ -1,6 +1,8 @@
 """What a difference between two sets of outputs amounts to, and whether a format's tolerance allows it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,49 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What one runtime answers to the reference's images: outputs (n, ...), or the error that it gave instead."""
+
+    runtime: str
+    outputs: np.ndarray | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeReport:
+    """What of a Report holds for one runtime alone; `apart` is how far its outputs are from each runtime's, in order.
+
+    A distance of zero means equal bit for bit: to itself, and to a runtime that computes the same.
+    """
+
+    runtime: str
+    passed: bool
+    reason: str
+    agreement: float | None = None
+    max_difference: float | None = None
+    mean_difference: float | None = None
+    cosine: float | None = None
+    top1: float | None = None
+    apart: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerError:
+    """How exact an artifact computes a layer: signal over noise against Keras in dB, 300 for no difference at all."""
+
+    name: str
+    snr_db: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """The outcome of a verification; differences are in units of the largest logit (of the largest output in int8).
 
     `agreement` is the share of images with the same top-1, `lost` the number of images that top-1 loses: counted where
     there are labels, else expected by the Keras model's own probabilities. What could not be measured is None.
+
+    Of a TFLite file, `runtimes` has a row for each that it was run in. The figures above are the first one's that it
+    runs in, and it has passed if it has in all of them. `layers` is there on request.
     """
 
     path: str
@@ -47,6 +87,48 @@ class Report:
     lost: float | None = None
     top1: float | None = None
     top1_keras: float | None = None
+    runtimes: tuple[RuntimeReport, ...] = ()
+    layers: tuple[LayerError, ...] = ()
+
+
+SHARED = [field for field in fields(RuntimeReport) if field.name not in ("runtime", "apart")]
+
+
+def judge_all(
+    reference: Reference, answers: Sequence[Answers], tolerance: Tolerance, *, path: str | Path, name: str
+) -> Report:
+    """Judge what each runtime answers, of which at least one must have run the artifact."""
+    reports = [
+        None if answer.outputs is None else judge(reference, answer.outputs, tolerance, path=path, name=name)
+        for answer in answers
+    ]
+    first = next(report for report in reports if report is not None)
+    distances = _distances(reference, answers, logits=tolerance.logits)
+    rows = []
+    for answer, report, apart in zip(answers, reports, distances, strict=True):
+        if report is None:
+            rows.append(RuntimeReport(runtime=answer.runtime, passed=False, reason=answer.error, apart=apart))
+        else:
+            shared = {field.name: getattr(report, field.name) for field in SHARED}
+            rows.append(RuntimeReport(runtime=answer.runtime, apart=apart, **shared))
+    failed = [row for row in rows if not row.passed]
+    reason = "; ".join(row.reason if len(rows) == 1 else f"in {row.runtime} {row.reason}" for row in failed)
+    return replace(first, passed=not failed, reason=reason, runtimes=tuple(rows))
+
+
+def _distances(reference: Reference, answers: Sequence[Answers], *, logits: bool) -> list[tuple[float | None, ...]]:
+    """Measure each pair of runtimes once, so that both rows say the same."""
+    count = len(answers)
+    found: list[list[float | None]] = [[None] * count for _ in answers]
+    for first, second in combinations_with_replacement(range(count), 2):
+        ours, theirs = answers[first].outputs, answers[second].outputs
+        if ours is None or theirs is None or not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+            continue
+        apart = 0.0
+        if not np.array_equal(ours, theirs):
+            apart = measure(replace(reference, outputs=ours), theirs, logits=logits)["max_difference"]
+        found[first][second] = found[second][first] = apart
+    return [tuple(row) for row in found]
 
 
 def judge(reference: Reference, outputs: np.ndarray, tolerance: Tolerance, *, path: str | Path, name: str) -> Report:

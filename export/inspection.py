@@ -1,19 +1,22 @@
 """What a TFLite file says about itself: its format and its operators, read from the flatbuffer without running it."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kres.export.session import ArtifactError
 
 UNKNOWN = "unknown"
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """Format, number of nodes an operator, and the operators' versions, which say what runtime a file needs."""
+    """Format, number of nodes an operator, and the operators' highest versions, which say what runtime a file needs."""
 
     format: str
     operators: Counter[str]
@@ -34,26 +37,25 @@ def artifact_format(path: str | Path) -> str:
 
 def inspect(path: str | Path) -> Inspection:
     """Read format and operators of a TFLite file; raises ArtifactError when it is damaged or is no TFLite file."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    content = Path(path).read_bytes()
-    if content[4:8] != b"TFL3":
-        raise ArtifactError(f"a TFLite file carries the mark TFL3, and this one does not. Received: {path}")
-    try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        graph = model.subgraphs[0]
-        codes = [_operator(code) for code in model.operatorCodes]
-        result = Inspection(
-            format=_format(model, graph),
-            operators=Counter(codes[node.opcodeIndex] for node in graph.operators),
-            versions={name: code.version for name, code in zip(codes, model.operatorCodes, strict=True)},
-        )
-    # Offsets of damaged bytes lead anywhere, so the flatbuffer reader fails in many ways.
-    except Exception as error:
-        raise ArtifactError(f"a damaged TFLite file: {error}. Received: {path}") from error
+    result = _read(path, _inspection)
     if result.format == UNKNOWN:
         raise ArtifactError(f"a TFLite file with int16 activations is of no format that kres knows. Received: {path}")
     return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """What an operator computes: the tensor's index in the file, its name and shape, and whether it leaves the file."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    is_output: bool
+
+
+def operator_outputs(path: str | Path) -> list[Tensor]:
+    """Give the tensors that the operators of a TFLite file compute; raises ArtifactError when it is damaged."""
+    return _read(path, _computed)
 
 
 def size(path: str | Path) -> int:
@@ -62,6 +64,51 @@ def size(path: str | Path) -> int:
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return path.stat().st_size
+
+
+def _read(path: str | Path, see: Callable[[Any], T]) -> T:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = Path(path).read_bytes()
+    if content[4:8] != b"TFL3":
+        raise ArtifactError(f"a TFLite file carries the mark TFL3, and this one does not. Received: {path}")
+    try:
+        return see(schema.ModelT.InitFromPackedBuf(content, 0))
+    # Offsets of damaged bytes lead anywhere, so the flatbuffer reader fails in many ways.
+    except Exception as error:
+        raise ArtifactError(f"a damaged TFLite file: {error}. Received: {path}") from error
+
+
+def _inspection(model: Any) -> Inspection:
+    graph = model.subgraphs[0]
+    codes = [_operator(code) for code in model.operatorCodes]
+    return Inspection(
+        format=_format(model, graph),
+        operators=Counter(codes[node.opcodeIndex] for node in graph.operators),
+        versions=_versions(codes, model.operatorCodes),
+    )
+
+
+def _computed(model: Any) -> list[Tensor]:
+    graph = model.subgraphs[0]
+    return [
+        Tensor(
+            index=int(index),
+            name=graph.tensors[index].name.decode(),
+            shape=tuple(map(int, graph.tensors[index].shape)),
+            is_output=index in graph.outputs,
+        )
+        for node in graph.operators
+        for index in node.outputs
+    ]
+
+
+def _versions(names: list[str], codes: list[Any]) -> dict[str, int]:
+    # A file may hold an operator in several versions; the highest decides what runtime it needs.
+    versions: dict[str, int] = {}
+    for name, code in zip(names, codes, strict=True):
+        versions[name] = max(code.version, versions.get(name, 0))
+    return versions
 
 
 @cache

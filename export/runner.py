@@ -1,7 +1,8 @@
 """Runs one artifact in a process of its own: a damaged file can crash an interpreter, which must not hurt the caller.
 
 The file needs NumPy and an interpreter alone, so that any Python that has a TFLite runtime can run it by its path.
-Protocol: one JSON line about input and output, then one by one float32 images on stdin, float32 answers on stdout.
+Protocol: one JSON line about input and output, then one by one float32 images on stdin, float32 answers on stdout:
+the output, and after it the inner tensors that were asked for.
 """
 
 import argparse
@@ -9,9 +10,10 @@ import contextlib
 import importlib
 import json
 import os
+import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,12 +22,19 @@ Answer = Callable[[np.ndarray], np.ndarray]
 WARM_UP = 5
 
 
-def open_tflite(path: str, threads: int, runtime: str) -> tuple[Answer, dict[str, Any]]:
+def open_tflite(path: str, threads: int, runtime: str, tensors: Sequence[int] = ()) -> tuple[Answer, dict[str, Any]]:
     """Give a function from one normalised float32 image (1, h, w, c) to the float32 output, and the file's description.
 
-    Quantized inputs and outputs go through the file's own scale and zero point, as an application does it.
+    Quantized inputs and outputs go through the file's own scale and zero point, as an application does it. With
+    `tensors`, their indices in the file, the answer is flat and their values follow the output's.
     """
-    interpreter = importlib.import_module(f"{runtime}.interpreter").Interpreter(model_path=path, num_threads=threads)
+    module = importlib.import_module(f"{runtime}.interpreter")
+    inner: dict[str, Any] = {}
+    if tensors:
+        # A delegate keeps to itself what lies between its nodes.
+        resolver = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        inner = {"experimental_preserve_all_tensors": True, "experimental_op_resolver_type": resolver}
+    interpreter = module.Interpreter(model_path=path, num_threads=threads, **inner)
     interpreter.allocate_tensors()
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
@@ -35,9 +44,21 @@ def open_tflite(path: str, threads: int, runtime: str) -> tuple[Answer, dict[str
     def answer(image: np.ndarray) -> np.ndarray:
         interpreter.set_tensor(source["index"], quantize(image, source))
         interpreter.invoke()
-        return dequantize(interpreter.get_tensor(target["index"]), target)
+        output = dequantize(interpreter.get_tensor(target["index"]), target)
+        if not tensors:
+            return output
+        return np.concatenate(
+            [output.ravel(), *(dequantize(value(index), details[index]).ravel() for index in tensors)]
+        )
 
-    return answer, {"input": describe(source), "output": describe(target)}
+    value = interpreter.get_tensor
+    details = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()} if tensors else {}
+    return answer, {
+        "version": importlib.import_module(runtime.partition(".")[0]).__version__,
+        "input": describe(source),
+        "output": describe(target),
+        "tensors": [describe(details[index]) for index in tensors],
+    }
 
 
 def describe(tensor: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +108,7 @@ def open_saved_model(path: str) -> tuple[Answer, dict[str, Any]]:
     # A loaded function dies with the object that it came from.
     answer.loaded = loaded  # type: ignore[attr-defined]
     description = {
+        "version": tf.__version__,
         "input": {"name": source, "shape": [size or -1 for size in spec.shape], "dtype": spec.dtype.name},
         "output": {"name": target, "shape": [size or -1 for size in result.shape], "dtype": result.dtype.name},
     }
@@ -133,7 +155,7 @@ def open_artifact(arguments: argparse.Namespace) -> tuple[Answer, dict[str, Any]
         importlib.import_module(f"{arguments.runtime}.interpreter")
         forget_peak()
         before = memory("VmRSS")
-        return *open_tflite(arguments.artifact, arguments.threads, arguments.runtime), before
+        return *open_tflite(arguments.artifact, arguments.threads, arguments.runtime, arguments.tensors), before
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
@@ -149,12 +171,14 @@ def main() -> None:
     parser.add_argument("artifact")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runtime", default="ai_edge_litert")
+    parser.add_argument("--tensors", type=int, nargs="*", default=[], metavar="INDEX")
     parser.add_argument("--measure", type=int, default=0, metavar="RUNS")
     arguments = parser.parse_args()
     # Interpreters may print; the answers keep the real standard output to themselves.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     answer, description, before = open_artifact(arguments)
+    description["machine"] = platform.machine()
     shape = [1, *description["input"]["shape"][1:]]
     if arguments.measure:
         description["times_ms"] = measure(answer, shape, arguments.measure)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -24,27 +24,36 @@ class ArtifactError(ValueError):
 
 
 class Session:
-    """One artifact in a process of its own: `input` and `output` describe it, `answer` runs it."""
+    """One artifact in a process of its own: `input` and `output` describe it, `version` and `machine` what runs it."""
 
     def __init__(self, process: subprocess.Popen[bytes], path: Path, errors: IO[bytes]) -> None:
         self._process, self._path, self._errors = process, path, errors
         self._hangs = False
         with self._patience():
             description = json.loads(self._read(line=True))
+        self.version: str = description["version"]
+        self.machine: str = description["machine"]
         self.input: dict[str, Any] = description["input"]
         self.output: dict[str, Any] = description["output"]
+        self.tensors: list[dict[str, Any]] = description["tensors"]
 
     def answer(self, image: np.ndarray) -> np.ndarray:
         """Give the float32 output for one normalised image (h, w, c); the batch axis of both is left out."""
+        return self.answers(image)[0]
+
+    def answers(self, image: np.ndarray) -> list[np.ndarray]:
+        """Give the output as `answer` does, and after it the inner tensors that the session was opened with."""
         assert self._process.stdin is not None
-        shape = self.output["shape"][1:]
+        shapes = [tensor["shape"][1:] for tensor in (self.output, *self.tensors)]
         with self._patience():
             try:
                 self._process.stdin.write(np.ascontiguousarray(image, np.float32).tobytes())
                 self._process.stdin.flush()
             except OSError as error:
                 raise self._failure() from error
-            return np.frombuffer(self._read(size=4 * int(np.prod(shape))), np.float32).reshape(shape)
+            return [
+                np.frombuffer(self._read(size=4 * int(np.prod(shape))), np.float32).reshape(shape) for shape in shapes
+            ]
 
     @contextmanager
     def _patience(self) -> Iterator[None]:
@@ -85,7 +94,10 @@ def failure(path: Path, code: int, errors: IO[bytes]) -> ArtifactError:
     if code < 0:
         reason = f"the interpreter crashed with {signal.Signals(-code).name}"
     else:
-        reason = lines[-1].strip() if lines else f"the interpreter ended with exit code {code}"
+        # An exception's words come after the indented lines of its traceback, and may be several.
+        frames = [row for row, line in enumerate(lines) if line[0].isspace()]
+        words = lines[frames[-1] + 1 :] if frames else lines[-1:]
+        reason = " ".join(line.strip() for line in words) or f"the interpreter ended with exit code {code}"
     return ArtifactError(f"an artifact must run in its interpreter, and this one does not: {reason}. Received: {path}")
 
 
@@ -104,13 +116,21 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def opened(
-    path: str | Path, *, threads: int = 2, runtime: str = "ai_edge_litert", python: str = sys.executable
+    path: str | Path,
+    *,
+    threads: int = 2,
+    runtime: str = "ai_edge_litert",
+    python: str = sys.executable,
+    tensors: Sequence[int] = (),
 ) -> Iterator[Session]:
     """Open an artifact in another process; raises ArtifactError when it cannot be opened, dies or hangs.
 
     `runtime` is the interpreter's package (`ai_edge_litert`, `tflite_runtime`), `python` a Python that has it.
+    `tensors` are the indices of inner tensors to answer besides the output; with any, the file runs without XNNPACK.
     """
     arguments = command(Path(path), threads=threads, runtime=runtime, python=python)
+    if tensors:
+        arguments += ["--tensors", *map(str, tensors)]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=environment()

@@ -1,18 +1,22 @@
 """Runs an artifact and its Keras model on the same images and judges the difference by the format's tolerance."""
 
+import dataclasses
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from kres.export import conversion
-from kres.export.comparison import Reference, Report, judge
+from kres.export.comparison import Answers, Reference, Report, judge, judge_all
+from kres.export.compatibility import DEFAULT, Platforms, lacking
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
 from kres.export.inspection import artifact_format, size
 from kres.export.runner import open_saved_model
+from kres.export.runtimes import CURRENT, Runtime
 from kres.export.session import ArtifactError, opened
 
 CHUNK = 64
@@ -22,15 +26,26 @@ EAGER_BYTES = 1_000_000_000
 FEWEST_FOR_TOP1 = 32
 
 
-def verify(model: keras.Model, path: str | Path, images: Images, labels: np.ndarray | None = None) -> Report:
+def verify(
+    model: keras.Model,
+    path: str | Path,
+    images: Images,
+    labels: np.ndarray | None = None,
+    *,
+    runtimes: Sequence[Runtime] = (CURRENT,),
+    target_runtime: str | None = None,
+) -> Report:
     """Run the artifact at `path` against `model` on normalised images (n, h, w, c), and judge it by its format.
 
     `images` is an array, an iterable or a tf.data dataset, of images or of (images, labels). A TFLite file runs in a
-    process of its own, a SavedModel through its serving signature. A model of mixed precision stands in as its float32
-    twin. Raises ArtifactError when the file cannot be run or belongs to a model of other shapes, ValueError for images
-    that the model cannot take, and for fewer than 32 images where the format is judged by top-1.
+    process of its own in each of `runtimes` (`installed_runtimes()` gives all), a SavedModel through its serving
+    signature. A file with operators that `target_runtime`, "2.14", does not have fails. A model of mixed precision
+    stands in as its float32 twin. Raises ArtifactError when the file runs nowhere or belongs to a model of other
+    shapes, ValueError for images that the model cannot take, for fewer than 32 images where the format is judged by
+    top-1, and for a target runtime that is not known.
     """
-    return check(reference(model, images, labels), path)
+    platforms = Platforms(runtimes=runtimes, target=target_runtime)
+    return check(reference(model, images, labels), path, platforms)
 
 
 def reference(
@@ -68,11 +83,33 @@ def _check_labels(labels: np.ndarray, outputs: np.ndarray) -> None:
         raise ValueError(f"labels must lie between 0 and {outputs.shape[1] - 1}. Received: {received}")
 
 
-def check(reference: Reference, path: str | Path) -> Report:
-    """Run the artifact at `path` on the reference's images and judge it."""
+def check(reference: Reference, path: str | Path, platforms: Platforms) -> Report:
+    """Run the artifact at `path` on the reference's images, a TFLite file in each runtime, and judge it."""
     name = artifact_format(path)
     require_judgeable(name, reference)
-    return judge(reference, run(path, reference, name), FORMATS[name].tolerance, path=path, name=name)
+    tolerance = FORMATS[name].tolerance
+    if name == "saved_model":
+        return judge(reference, run(path, reference, name), tolerance, path=path, name=name)
+    report = judge_all(reference, _answers(path, reference, platforms.runtimes), tolerance, path=path, name=name)
+    if platforms.target is not None and (lack := lacking(path, platforms.target)):
+        reason = "; ".join(filter(None, (lack, report.reason)))
+        return dataclasses.replace(report, passed=False, reason=reason)
+    return report
+
+
+def _answers(path: str | Path, reference: Reference, runtimes: Sequence[Runtime]) -> list[Answers]:
+    """Run a TFLite file in each runtime; raises the first ArtifactError where none of them runs it."""
+    found, errors = [], []
+    for runtime in runtimes:
+        try:
+            outputs, label = run_tflite(path, reference, runtime)
+            found.append(Answers(runtime=label, outputs=outputs))
+        except ArtifactError as error:
+            errors.append(error)
+            found.append(Answers(runtime=runtime.name, error=str(error)))
+    if len(errors) == len(found):
+        raise errors[0]
+    return found
 
 
 def require_judgeable(name: str, reference: Reference) -> None:
@@ -90,10 +127,12 @@ def require_judgeable(name: str, reference: Reference) -> None:
         )
 
 
-def check_or_report(reference: Reference, path: str | Path, name: str | None = None) -> Report:
+def check_or_report(
+    reference: Reference, path: str | Path, name: str | None = None, *, platforms: Platforms = DEFAULT
+) -> Report:
     """Check an artifact; one that cannot be run gets a report that says why, instead of an error."""
     try:
-        return check(reference, path)
+        return check(reference, path, platforms)
     except ArtifactError as error:
         # A name that is not known is not known from the file's ending either.
         row = FORMATS[name].tolerance if name else Tolerance()
@@ -110,24 +149,30 @@ def check_or_report(reference: Reference, path: str | Path, name: str | None = N
 
 def run(path: str | Path, reference: Reference, name: str) -> np.ndarray:
     """Give the artifact's outputs (n, ...) on the reference's images; raises ArtifactError for one of other shapes."""
+    if name != "saved_model":
+        return run_tflite(path, reference, CURRENT)[0]
+    try:
+        answer, description = open_saved_model(str(path))
+    # TensorFlow has no error of its own for a damaged SavedModel: it depends on which bytes are hit.
+    except Exception as error:
+        raise ArtifactError(f"a SavedModel that cannot be loaded: {error}. Received: {path}") from error
+    _check_shapes(description["input"]["shape"], description["output"]["shape"], reference, path)
+    chunks = range(0, len(reference.images), CHUNK)
+    return np.concatenate([answer(reference.images[start : start + CHUNK]) for start in chunks])
+
+
+def run_tflite(path: str | Path, reference: Reference, runtime: Runtime) -> tuple[np.ndarray, str]:
+    """Give a TFLite file's outputs (n, ...) in a runtime, and the runtime's name with its version and processor."""
+    # TensorFlow's own variable, for one who runs several things side by side.
+    threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
+    with opened(path, threads=threads, runtime=runtime.package, python=runtime.python) as session:
+        _check_shapes(session.input["shape"], session.output["shape"], reference, path)
+        outputs = np.stack([session.answer(image) for image in reference.images])
+        return outputs, f"{runtime.name} {session.version}, {session.machine}"
+
+
+def _check_shapes(source: list[int], target: list[int], reference: Reference, path: str | Path) -> None:
     expected = (reference.images.shape[1:], reference.outputs.shape[1:])
-    if name == "saved_model":
-        try:
-            answer, description = open_saved_model(str(path))
-        # TensorFlow has no error of its own for a damaged SavedModel: it depends on which bytes are hit.
-        except Exception as error:
-            raise ArtifactError(f"a SavedModel that cannot be loaded: {error}. Received: {path}") from error
-        _check_shapes(description["input"]["shape"], description["output"]["shape"], expected, path)
-        chunks = range(0, len(reference.images), CHUNK)
-        return np.concatenate([answer(reference.images[start : start + CHUNK]) for start in chunks])
-    with opened(path, threads=os.cpu_count() or 1) as session:
-        _check_shapes(session.input["shape"], session.output["shape"], expected, path)
-        return np.stack([session.answer(image) for image in reference.images])
-
-
-def _check_shapes(
-    source: list[int], target: list[int], expected: tuple[tuple[int, ...], ...], path: str | Path
-) -> None:
     received = (tuple(source[1:]), tuple(target[1:]))
     if received != expected:
         raise ArtifactError(

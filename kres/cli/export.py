@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from kres.cli.runtimes import Runtimes, TargetRuntime
 from kres.cli.verify import (
     AcceptLicence,
     AsJson,
@@ -40,18 +41,26 @@ def export(
     checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
+    runtime: Runtimes = None,
+    target_runtime: TargetRuntime = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not."""
+    """Write artifacts, run each against the Keras model, and keep those that pass; exit code 1 when one does not.
+
+    TFLite files run in ai-edge-litert, or in every interpreter that --runtime names.
+    """
     from kres.cli.models import proof, resolve
     from kres.export import FORMATS, export_all
     from kres.export.artifacts import check_format, check_io
+    from kres.export.compatibility import Platforms
+    from kres.export.runtimes import CURRENT, named_runtimes
 
     names = list(FORMATS) if all_formats else [check_format(name) for name in formats or ()]
     if not names:
         raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: neither")
     for name in names:
         check_io(io if FORMATS[name].calibrated else "float32", name)
+    platforms = Platforms(runtimes=named_runtimes(runtime or [CURRENT.name]), target=target_runtime)
     progress = Console(stderr=True)
     with progress.status("running the Keras model") as status:
         named = resolve(
@@ -75,6 +84,8 @@ def export(
             expected=found.reference,
             calibration=found.calibration,
             io=io,
+            runtimes=platforms.runtimes,
+            target_runtime=platforms.target,
             started=lambda name: status.update(f"writing and running {name}"),
         )
     show(reports, description=found.description, as_json=as_json)

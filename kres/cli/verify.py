@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from kres.cli.runtimes import Runtimes, TargetRuntime, show_layers, show_runtimes
+
 Source = Annotated[
     str,
     typer.Argument(metavar="CHECKPOINT_OR_MODEL", help="A workdir, a .keras file, or a row of `kres list`."),
@@ -59,12 +61,25 @@ def verify(
     checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
+    runtime: Runtimes = None,
+    target_runtime: TargetRuntime = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Compare TFLite files layer by layer: signal to noise in decibels.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run every artifact against its Keras model on held-out images; exit code 1 when one breaks its tolerance."""
+    """Run every artifact against its Keras model on held-out images; exit code 1 when one breaks its tolerance.
+
+    TFLite files run in every interpreter that is installed, or in those that --runtime names.
+    """
     from kres.cli.models import proof, resolve
+    from kres.export import installed_runtimes, tensor_errors
+    from kres.export.compatibility import Platforms
+    from kres.export.runtimes import named_runtimes
     from kres.export.verification import check_or_report
 
+    runtimes = named_runtimes(runtime) if runtime else installed_runtimes()
+    platforms = Platforms(runtimes=runtimes, target=target_runtime)
     progress = Console(stderr=True)
     with progress.status("running the Keras model"):
         named = resolve(
@@ -79,7 +94,11 @@ def verify(
     reports = []
     for path in artifacts:
         with progress.status(f"running {path}"):
-            reports.append(check_or_report(found.reference, path))
+            report = check_or_report(found.reference, path, platforms=platforms)
+            if layers and report.runtimes:
+                errors = tensor_errors(named.model, path, found.reference.images)
+                report = dataclasses.replace(report, layers=tuple(errors))
+            reports.append(report)
     show(reports, description=found.description, as_json=as_json)
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
@@ -113,6 +132,8 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool) -> None:
         )
     console = Console(soft_wrap=True)
     console.print(table, soft_wrap=False)
+    show_runtimes(console, reports)
+    show_layers(console, reports)
     for report in reports:
         if not report.passed:
             console.print(f"[red]failed[/] {escape(report.path)}: {escape(report.reason)}", highlight=False)

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 import kres
 from kres.cli.bench import bench
 from kres.cli.export import export
-from kres.cli.verify import verify
-from kres.export import FORMATS, ArtifactError
+from kres.cli.verify import show, verify
+from kres.export import FORMATS, ArtifactError, LayerError, Report, RuntimeReport, installed_runtimes
 from kres.preprocessing import Preprocess
 
 app = typer.Typer()
@@ -67,9 +67,17 @@ def test_export_writes_every_format_and_says_how_good_it_is(exported):
 
 def test_verify_passes_what_export_wrote(saved, exported):
     paths = [exported[1] / f"small{FORMATS[name].suffix}" for name in ("saved_model", "float32", "float16")]
-    result = invoke("verify", saved, *paths, "--data", "digits", "--images", "100")
+    result = invoke("verify", saved, *paths, "--data", "digits", "--images", "100", "--json")
     assert result.exit_code == 0
-    assert result.stdout.count("passed") == 3
+    reports = json.loads(result.stdout)["artifacts"]
+    assert [report["passed"] for report in reports] == [True] * 3
+    # In every runtime that is installed; a SavedModel has its own.
+    installed = [runtime.name for runtime in installed_runtimes()]
+    assert [[row["runtime"].split()[0] for row in report["runtimes"]] for report in reports] == [
+        [],
+        installed,
+        installed,
+    ]
 
 
 def test_verify_fails_one_bad_artifact_among_good_ones(saved, exported, tmp_path):
@@ -82,9 +90,69 @@ def test_verify_fails_one_bad_artifact_among_good_ones(saved, exported, tmp_path
     bad.write_bytes(content.tobytes())
     cut = tmp_path / "cut.tflite"
     cut.write_bytes(good.read_bytes()[:5000])
-    result = invoke("verify", saved, bad, good, cut, "--data", "digits", "--images", "64", "--json")
+    current = ("--runtime", "ai-edge-litert")
+    result = invoke("verify", saved, bad, good, cut, "--data", "digits", "--images", "64", *current, "--json")
     assert result.exit_code == 1
     assert [row["passed"] for row in json.loads(result.stdout)["artifacts"]] == [False, True, False]
+
+
+def test_verify_has_a_row_a_runtime_and_one_a_layer_on_request(saved, exported):
+    path = exported[1] / "small.float32.tflite"
+    arguments = ("verify", saved, path, "--data", "digits", "--images", "40", "--layers", "--target-runtime", "2.14")
+    result = invoke(*arguments, "--runtime", "tf.lite", "--runtime", "ai-edge-litert", "--json")
+    assert result.exit_code == 0, result.stdout
+    report = json.loads(result.stdout)["artifacts"][0]
+    assert [row["runtime"].split()[0] for row in report["runtimes"]] == ["tf.lite", "ai-edge-litert"]
+    assert all(row["passed"] and len(row["apart"]) == 2 for row in report["runtimes"])
+    assert len(report["layers"]) > 8 and all(layer["snr_db"] > 80 for layer in report["layers"])
+
+
+def test_verify_shows_runtimes_and_layers_as_tables(capsys):
+    row = {"passed": True, "reason": "", "agreement": 1.0, "max_difference": 2e-6, "cosine": 1.0}
+    runtimes = tuple(RuntimeReport(runtime=name, apart=(0.0, 3e-7), **row) for name in ("a 1.0, x86_64", "b 2.0, arm"))
+    layers = (LayerError(name="stage1_out", snr_db=31.26), LayerError(name="stage2_out", snr_db=12.0))
+    report = Report(
+        path="m.tflite",
+        format="int8",
+        n=40,
+        tolerance=FORMATS["int8"].tolerance,
+        size_bytes=1000,
+        runtimes=runtimes,
+        layers=layers,
+        **row,
+    )
+    show([report], description="40 images", as_json=False)
+    shown = capsys.readouterr().out
+    assert "3.0e-07" in shown and "b 2.0" in shown and "31.3 dB" in shown
+    assert shown.index("stage2_out") < shown.index("stage1_out")  # the worst first
+
+
+def test_export_and_verify_know_what_an_old_runtime_lacks(saved, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr("kres.export.compatibility.operators", lambda target: {"CONV_2D": 0})
+    path = exported[1] / "small.float32.tflite"
+    old = ("--data", "digits", "--images", "40", "--runtime", "ai-edge-litert", "--target-runtime", "2.14")
+    result = invoke("verify", saved, path, *old)
+    assert result.exit_code == 1 and "lacks ADD version" in result.stdout
+    result = invoke("export", saved, "--format", "float32", "--output", tmp_path, *old)
+    assert result.exit_code == 1 and "CONV_2D version" in result.stdout
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "small.float32.tflite.rejected",
+        "small.float32.tflite.rejected.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--runtime", "tflite"), "a runtime is one of"),
+        (("--runtime", "tflite-runtime=nowhere"), "must be a program"),
+        (("--target-runtime", "1.0"), "the target runtime is one of"),
+    ],
+)
+def test_runtimes_that_cannot_be(arguments, words, tmp_path):
+    for command in (("verify", "cifar_resnet20", "x.tflite"), ("export", "cifar_resnet20", "--format", "float32")):
+        result = invoke(*command, *arguments)
+        assert result.exit_code != 0 and words in str(result.exception)
 
 
 def test_bench(exported):

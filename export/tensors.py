@@ -1,0 +1,87 @@
+"""Inside a TFLite file: which tensor holds which layer's output, and how far each is from the Keras model's."""
+
+import operator
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kres.export import conversion
+from kres.export.comparison import LayerError
+from kres.export.inspection import artifact_format, operator_outputs
+from kres.export.runtimes import CURRENT, Runtime
+from kres.export.session import ArtifactError, opened
+
+LAYER_IMAGES = 16
+# What stands for no difference at all, and for a signal or an answer that is not there: JSON has no infinity.
+MOST_DECIBELS = 300.0
+
+
+def tensor_errors(
+    model: keras.Model, path: str | Path, images: np.ndarray, *, runtime: Runtime = CURRENT
+) -> list[LayerError]:
+    """Compare the layers of a TFLite file with the Keras model's on at most 16 images (n, h, w, c), in its order.
+
+    Layers that the converter fused into a later one have no tensor of their own and no row. Runs without XNNPACK, which
+    keeps its inner tensors to itself. Raises ArtifactError for what is no TFLite file of this model's layers.
+    """
+    if artifact_format(path) == "saved_model":
+        raise ArtifactError(f"only a TFLite file has tensors to compare layer by layer. Received: {path}")
+    model = conversion.float32_twin(model)
+    places = layer_tensors(model, path)
+    if not places:
+        raise ArtifactError(f"no tensor of this file has the name of a layer of the model. Received: {path}")
+    activations = keras.Model(model.input, [model.get_layer(name).output for name in places])
+    signal, noise = np.zeros(len(places)), np.zeros(len(places))
+    indices = list(places.values())
+    with opened(path, runtime=runtime.package, python=runtime.python, tensors=indices) as session:
+        for image in images[:LAYER_IMAGES]:
+            expected = keras.tree.flatten(activations(image[None], training=False))
+            for row, (ours, theirs) in enumerate(zip(expected, session.answers(image)[1:], strict=True)):
+                exact = keras.ops.convert_to_numpy(ours)[0].astype(np.float64)
+                signal[row] += np.square(exact).sum()
+                noise[row] += np.square(theirs - exact).sum()
+    return [LayerError(name=name, snr_db=decibels(*pair)) for name, *pair in zip(places, signal, noise, strict=True)]
+
+
+def decibels(signal: float, noise: float) -> float:
+    """Give 10 log10(signal / noise), within 300 dB either way; -300 where the noise is not finite."""
+    if not np.isfinite(noise) or (noise and not signal):
+        return -MOST_DECIBELS
+    if not noise:
+        return MOST_DECIBELS
+    return float(np.clip(10 * np.log10(signal / noise), -MOST_DECIBELS, MOST_DECIBELS))
+
+
+def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:
+    """Find the tensor of each layer that has one, by its name `model/layer/operation` and its shape, in their order.
+
+    A fused operation names all of its parts, the last one first: `net/act/Relu;net/norm/add;net/conv/convolution` is
+    the output of `act`, and that of the other two is nowhere. What leaves the file is the model's own output.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    tensors = operator_outputs(path)
+    names = [[_component(part) for part in tensor.name.split(";")] for tensor in tensors]
+    # Traced for the second time in a graph, `act` calls itself `act_1`, which may be another layer's name too.
+    plain, numbered = ([[rule(part) for part in parts] for parts in names] for rule in (str, _without_number))
+    names = max(numbered, plain, key=lambda found: len({part for parts in found for part in parts} & layers.keys()))
+    last = {part: row for row, parts in enumerate(names) for part in parts if part in layers}
+    found = {}
+    # A softmax leaves the file under a name of its own.
+    final = model.output._keras_history.operation.name
+    last[final] = next(row for row, tensor in enumerate(tensors) if tensor.is_output)
+    for name, row in sorted(last.items(), key=operator.itemgetter(1)):
+        fits = tensors[row].shape == (1, *layers[name].output.shape[1:])
+        if fits and (name == final or names[row][0] == name):
+            found[name] = tensors[row].index
+    return found
+
+
+def _component(part: str) -> str:
+    pieces = part.split("/")
+    return pieces[1] if len(pieces) > 2 else pieces[0]
+
+
+def _without_number(name: str) -> str:
+    return re.sub(r"_\d+$", "", name)

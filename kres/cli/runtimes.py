@@ -1,0 +1,75 @@
+"""What the commands say and ask about the interpreters that a TFLite file runs in, and about its layers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+MOST_LAYERS = 15
+
+Runtimes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--runtime",
+        help="Interpreter that TFLite files run in: ai-edge-litert, tf.lite or tflite-runtime; NAME=PYTHON where "
+        "another Python has it, as in $KRES_TFLITE_RUNTIME_PYTHON; several times for several.",
+    ),
+]
+TargetRuntime = Annotated[
+    str | None,
+    typer.Option(help="2.14: fail TFLite files with operators that tflite-runtime 2.14 does not have."),
+]
+
+
+def show_runtimes(console: Console, reports: Sequence[Any]) -> None:
+    """Write a row for each artifact and runtime, where one ran in several."""
+    several = [report for report in reports if len(report.runtimes) > 1]
+    if not several:
+        return
+    table = Table(
+        Column("artifact", overflow="fold"),
+        "runtime",
+        "agreement",
+        "max diff",
+        "mean diff",
+        "cosine",
+        "from the others",
+        "verdict",
+        caption="from the others: the largest difference to another runtime's outputs",
+    )
+    for report in several:
+        for index, row in enumerate(report.runtimes):
+            others = [apart for place, apart in enumerate(row.apart) if place != index and apart is not None]
+            table.add_row(
+                escape(Path(report.path).name),
+                escape(row.runtime),
+                "-" if row.agreement is None else f"{100 * row.agreement:.2f} %",
+                _difference(row.max_difference),
+                _difference(row.mean_difference),
+                "-" if row.cosine is None else f"{row.cosine:.6f}",
+                _difference(max(others, default=None)),
+                "[green]passed[/]" if row.passed else "[red]failed[/]",
+            )
+    console.print(table, soft_wrap=False)
+
+
+def show_layers(console: Console, reports: Sequence[Any]) -> None:
+    """Write the layers that lose most, a table for each artifact that has been looked into."""
+    for report in reports:
+        if not report.layers:
+            continue
+        worst = sorted(report.layers, key=lambda layer: layer.snr_db)[:MOST_LAYERS]
+        name = escape(Path(report.path).name)
+        table = Table("layer", Column("signal to noise", justify="right"), title=f"{name}: what its layers lose")
+        table.caption = f"the worst {len(worst)} of the {len(report.layers)} layers that have a tensor of their own"
+        for layer in worst:
+            table.add_row(escape(layer.name), f"{layer.snr_db:.1f} dB")
+        console.print(table, soft_wrap=False)
+
+
+def _difference(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}"

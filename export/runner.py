@@ -109,6 +109,7 @@ def open_saved_model(path: str) -> tuple[Answer, dict[str, Any]]:
     answer.loaded = loaded  # type: ignore[attr-defined]
     description = {
         "version": tf.__version__,
+        "tensors": [],
         "input": {"name": source, "shape": [size or -1 for size in spec.shape], "dtype": spec.dtype.name},
         "output": {"name": target, "shape": [size or -1 for size in result.shape], "dtype": result.dtype.name},
     }

@@ -23,13 +23,15 @@ ROOT = Path(__file__).parents[1]
 ORDER: tuple[tuple[str, ...], ...] = (
     ("specs", "kernels", "costs", "datasets", "hardware", "resampling", "scopes", "tracing", "writing", "caching"),
     ("preprocessing", "decoding", "zoo", "stages", "convolution", "initialization", "normalization"),
-    ("layers", "arguments"),
-    ("attention",),
+    ("layers", "arguments", "quantized_layers"),
+    ("attention", "integer_graph"),
     ("blocks",),
     ("stems",),
     ("backbone", "lookup", "trainer"),
     ("model",),
-    ("weights", "quantization", "pyramid", "folding", "finetuning", "profiling"),
+    ("weights", "pyramid", "folding", "finetuning", "profiling"),
+    ("lowering",),
+    ("quantization",),
     ("constructors",),
     ("__init__",),  # the public names; what it loads on first use is not an import
     ("training", "export"),

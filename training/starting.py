@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import kres
 from kres.quantization import is_twin
@@ -16,15 +17,16 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
     Any other file or folder of weights is for the network that the recipe names, which stays.
 
     Raises:
+        FileNotFoundError: nothing is there.
         ValueError: the model is quantized already, no network of a row of the zoo, or the run has not ended.
     """
-    path = Path(checkpoint).expanduser()
+    path = Path(checkpoint).expanduser().resolve()
     if not path.exists():
         raise FileNotFoundError(f"no such checkpoint: a workdir, a .keras file or one of weights. Received: {path}")
     run = read_run(path)["settings"]["recipe"] if (path / RUN).is_file() else None
     file = path / MODEL if run else path
     if file.suffix != ".keras":
-        return replace(recipe, network=replace(recipe.network, weights=_with_slash(path)))
+        return replace(recipe, network=replace(recipe.network, weights=str(path)))
     if not file.is_file():
         raise ValueError(f"a run to start from must have ended: go on with it by --resume. Received: {path}")
     model = load_model(file)
@@ -35,31 +37,21 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
             "a checkpoint to start from must be a run's, or a network of a row of the zoo. "
             f"Received: {path}, which holds a {type(model).__name__} called {model.name}"
         )
+    network: dict[str, Any] = {"row": model.network, "depths": (), "width": 1.0, "norm": model.options["norm"]}
     if run is not None:
         trained = Recipe.from_dict(run).network
-        own = {"row": trained.row, "depths": trained.depths, "width": trained.width, "norm": trained.norm}
-    else:
-        own = {"row": model.network, "depths": (), "width": 1.0, "norm": model.options["norm"]}
-    preprocess = model.preprocess
-    images = replace(
-        recipe.images,
-        train_size_px=preprocess.size,
-        test_size_px=preprocess.size,
-        progressive_px=(),
-        crop=preprocess.crop,
-        mean=preprocess.mean,
-        std=preprocess.std,
-        interpolation=preprocess.interpolation,
+        network = {name: getattr(trained, name) for name in network}
+    size = model.preprocess.size
+    images: dict[str, Any] = {"train_size_px": size, "test_size_px": size, "progressive_px": ()}
+    images |= {name: getattr(model.preprocess, name) for name in ("crop", "mean", "std", "interpolation")}
+    return replace(
+        recipe,
+        network=replace(recipe.network, **network, weights=str(file)),
+        images=replace(recipe.images, **images),
     )
-    return replace(recipe, network=replace(recipe.network, **own, weights=_with_slash(file)), images=images)
 
 
 def data_of(checkpoint: str | Path) -> str | None:
     """What a run's workdir says it was trained on; None for a file."""
     path = Path(checkpoint).expanduser()
     return read_run(path)["settings"]["data"]["source"] if (path / RUN).is_file() else None
-
-
-def _with_slash(path: Path) -> str:
-    """A path that no tag can be mistaken for."""
-    return str(path.resolve())

@@ -47,9 +47,10 @@ def fake_quantize(inputs: Any, low: Any, high: Any, *, per_channel: bool = False
         )
     steps = 254.0 if narrow else 255.0
     step = (high - low) / steps
-    below = ops.stop_gradient(ops.clip(ops.round(-low / step), 0.0, steps))
-    # The bounds that put 0 on a step, and that a gradient reaches.
-    bottom, top = -below * step, (steps - below) * step
+    below = ops.clip(ops.round(-low / step), 0.0, steps)
+    # The bounds that put 0 on a step; a gradient reaches those given.
+    bottom = low + ops.stop_gradient(-below * step - low)
+    top = high + ops.stop_gradient((steps - below) * step - high)
     clipped = ops.minimum(ops.maximum(inputs, bottom), top)
     rounded = ops.floor((clipped - bottom) / step + 0.5) * step + bottom
     return clipped + ops.stop_gradient(rounded - clipped)

@@ -125,6 +125,7 @@ def test_how_many_checkpoints_stay():
         (("digits", "--strategy", "many"), "auto, one, mirrored.*Received: strategy='many'"),
         (("digits", "--seed", -1), "Received: seed=-1"),
         (("nowhere/images", "--on-corrupt", "ignore"), "Received: on_corrupt='ignore'"),
+        (("digits", "--qat"), r"name its checkpoint with --init\. Received: no --init"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments, message, nowhere):

@@ -24,6 +24,7 @@ PARTS = (
     parts.Loss,
     parts.Averaging,
     parts.Watch,
+    parts.Quantization,
 )
 # What a value of each part is called where it is used; a field counts as read where it follows such a name.
 CALLED = {
@@ -35,6 +36,7 @@ CALLED = {
     "Loss": {"loss"},
     "Averaging": {"averaging"},
     "Watch": {"watch"},
+    "Quantization": {"quantization"},
     "Recipe": {"recipe", "chosen"},
 }
 

@@ -1,0 +1,168 @@
+"""Quantization-aware training: from a float run to a model whose int8 file needs no calibration."""
+
+import os
+import shutil
+import signal
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kres.quantization import check_ranges, is_twin, observe_ranges, quantized_twin, ranges
+from kres.training import Interrupted, data, fit, load_model, loop, recipe, starting_from
+from kres.training.data import evaluation_images, sample_images
+from kres.training.models import with_softmax
+from kres.training.plan import plan
+from kres.training.settings import Quantization, Recipe
+from kres.training.settings.overrides import apply
+from kres.training.state import State
+from tests.training.tiny import tiny_recipe, tiny_source
+
+
+def quantizing(**options):
+    """The tiny recipe, a block a stage, with a moving average."""
+    tiny = tiny_recipe()
+    return replace(
+        tiny,
+        network=replace(tiny.network, depths=(1, 1, 1), width=0.5),
+        averaging=replace(tiny.averaging, ema_decay=0.5),
+        quantization=Quantization(calibration_images=8, **options),
+    )
+
+
+@pytest.fixture(scope="module")
+def float_run(tmp_path_factory):
+    """A finished float run of the same network."""
+    workdir = tmp_path_factory.mktemp("runs") / "float"
+    fit(replace(quantizing(), quantization=None), data=tiny_source(), workdir=workdir)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def qat_run(float_run, tmp_path_factory):
+    """A finished run from there, of 4-bit kernels and ranges that learn."""
+    workdir = tmp_path_factory.mktemp("runs") / "qat"
+    fit(_from(float_run), data=tiny_source(), workdir=workdir)
+    return workdir
+
+
+def _from(float_run):
+    return starting_from(quantizing(ranges="learned", weight_bits=4), float_run)
+
+
+def test_a_run_trains_a_twin(qat_run, tmp_path):
+    model = load_model(qat_run)
+    assert is_twin(model) and model.quantization == {"weight_bits": 4, "keep_float": [], "range_updates": "learned"}
+    check_ranges(model)
+    assert np.asarray(model(np.zeros((1, 8, 8, 3), "float32"))).sum() == pytest.approx(1, abs=0.02)
+    # Its newest checkpoint holds the same, ranges and their averages among it.
+    shutil.copytree(qat_run, tmp_path / "run")
+    (tmp_path / "run" / "model.keras").unlink()
+    again = load_model(tmp_path / "run")
+    assert ranges(again) == ranges(model)
+    for own, other in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_training_begins_at_the_float_weights_and_its_images_ranges(float_run):
+    chosen = starting_from(quantizing(), float_run)
+    trained = load_model(float_run)
+    state = State(plan(chosen, 20), classes=3)
+    expected = quantized_twin(trained)
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")
+    for model in (state.model, expected):
+        observe_ranges(model, [images])
+    np.testing.assert_array_equal(with_softmax(state.model, chosen)(images), expected(images))
+
+
+def test_a_stopped_run_goes_on_with_its_ranges(float_run, qat_run, tmp_path, monkeypatch):
+    """They are of the model, and so of its checkpoint; they are not observed again."""
+    due = loop.Loop._due
+
+    def ending_after_two_steps(self, every):
+        if self.step == 2 and every == self.plan.evaluate_every_steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return due(self, every)
+
+    monkeypatch.setattr(loop.Loop, "_due", ending_after_two_steps)
+    with pytest.raises(Interrupted):
+        fit(_from(float_run), data=tiny_source(), workdir=tmp_path / "run")
+    monkeypatch.undo()
+    monkeypatch.setattr(loop, "observe_ranges", lambda *_: pytest.fail("observed again"))
+    fit(_from(float_run), data=tiny_source(), workdir=tmp_path / "run", resume=True)
+    found, expected = (load_model(workdir).get_weights() for workdir in (tmp_path / "run", qat_run))
+    for own, other in zip(found, expected, strict=True):
+        # Without determinism sums may be taken in another order.
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-5)
+
+
+def test_what_does_not_go_with_quantization_is_refused(float_run, tmp_path):
+    chosen = quantizing()
+    for change in ("network.norm=group", "network.dtype=mixed_bfloat16", "averaging.reestimate_images=8"):
+        with pytest.raises(ValueError, match="with quantization"):
+            apply(chosen, [change])
+    with pytest.raises(ValueError, match="weight_bits must be one of 4, 8"):
+        apply(chosen, ["quantization.weight_bits=3"])
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+        starting_from(chosen, tmp_path / "nothing")
+    quantized_twin(load_model(float_run)).save(tmp_path / "twin.keras")
+    with pytest.raises(ValueError, match="float network"):
+        starting_from(chosen, tmp_path / "twin.keras")
+    keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)]).save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match="row of the zoo"):
+        starting_from(chosen, tmp_path / "other.keras")
+    (tmp_path / "run").mkdir()
+    shutil.copy(float_run / "run.json", tmp_path / "run")
+    with pytest.raises(ValueError, match="must have ended"):
+        starting_from(chosen, tmp_path / "run")
+
+
+def test_a_recipe_of_an_earlier_version_is_one_of_floating_point():
+    stored = tiny_recipe().to_dict()
+    del stored["quantization"]
+    assert Recipe.from_dict(stored) == tiny_recipe()
+
+
+@pytest.mark.slow
+def test_it_recovers_what_quantization_after_training_loses(tmp_path):
+    """A ResNet-20 of 4 channels on digits, one of the channels in each block 64 times as large as the others: at the
+    steps of the largest, int8 knows the others hardly; and the same network without those in kernels of 4 bits."""
+    source = data.load("digits")
+    base = apply(recipe("digits_resnet20").with_length(12, "epochs"), ["network.width=0.25", "watch.evaluate_every=12"])
+    fit(base, data=source, workdir=tmp_path / "even")
+    shutil.copytree(tmp_path / "even", tmp_path / "uneven")
+    _unbalanced(load_model(tmp_path / "even"), 64).save(tmp_path / "uneven" / "model.keras")
+    for start, bits in (("even", 4), ("uneven", 8)):
+        model = load_model(tmp_path / start)
+        float_accuracy = _accuracy(model, source)
+        after = quantized_twin(model, weight_bits=bits)
+        observe_ranges(after, [sample_images(source, model.preprocess, count=256)[0]])
+        loss = float_accuracy - _accuracy(after, source)
+        assert loss > 0.02
+        changes = [f"quantization.weight_bits={bits}", "watch.evaluate_every=80", "schedule.learning_rate=1e-3"]
+        chosen = apply(starting_from(recipe("qat"), tmp_path / start).with_length(80), changes)
+        trained = fit(chosen, data=source, workdir=tmp_path / f"{start}-qat")
+        assert float_accuracy - trained.accuracy <= loss / 2
+
+
+def _accuracy(model, source):
+    right = [
+        np.argmax(model.predict_on_batch(tf.convert_to_tensor(images)), -1) == labels
+        for images, labels in evaluation_images(source, model.preprocess)
+    ]
+    return float(np.concatenate(right).mean())
+
+
+def _unbalanced(model, factor):
+    """The same function, with the first channel within each block `factor` times as large."""
+    for layer in model.layers:
+        if layer.name.startswith("stage") and layer.name.endswith("_norm1"):
+            factors = np.ones(layer.gamma.shape[0], "float32")
+            factors[0] = factor
+            layer.gamma.assign(layer.gamma * factors)
+            layer.beta.assign(layer.beta * factors)
+            behind = model.get_layer(layer.name.replace("norm1", "conv2"))
+            behind.kernel.assign(behind.kernel / factors[:, None])
+    return model

@@ -15,8 +15,8 @@ import numpy as np
 import kres
 from kres.export import litert_js
 from kres.export.comparison import is_probability, measure
-from kres.export.reports import Reference
 from kres.export.inspection import inspect
+from kres.export.reports import Reference
 from kres.export.session import ArtifactError, Session, opened
 from kres.export.verification import reference
 from kres.preprocessing import Preprocess

@@ -65,7 +65,9 @@ def judge(
 ) -> Report:
     """Compare each output (n, ...) with the reference's and say what tolerance is broken, if one is."""
     n = len(reference.images)
-    report = Report(path=str(path), format=name, n=n, passed=False, reason="", tolerance=tolerance, size_bytes=size(path))
+    report = Report(
+        path=str(path), format=name, n=n, passed=False, reason="", tolerance=tolerance, size_bytes=size(path)
+    )
     finite = [np.isfinite(each).reshape(n, -1).all(1) for each in outputs]
     broken = int((~np.logical_and.reduce(finite)).sum())
     if broken:

@@ -48,7 +48,7 @@ def deliver(
     try:
         options = _with_twin(name, model, options, how, asked)
     except GaveUpError as error:
-        return unmeasured(expected, path, name, reason=str(error))
+        return unmeasured(len(expected.images), path, name, reason=str(error))
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         written = scratch / path.name

@@ -9,6 +9,7 @@ from kres.export.formats import Tolerance
 from kres.export.losses import LayerError
 from kres.preprocessing import Preprocess
 
+
 @dataclass(frozen=True, kw_only=True)
 class Reference:
     """What the Keras model answers: images (n, h, w, c), labels (n,) or None, outputs (n, ...).

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from kres.export import conversion
-from kres.export.losses import LayerError, decibels
 from kres.export.inspection import artifact_format, operator_outputs
+from kres.export.losses import LayerError, decibels
 from kres.export.runtimes import CURRENT, Runtime
 from kres.export.session import ArtifactError, opened
 
@@ -36,7 +36,9 @@ def tensor_errors(
     with opened(path, runtime=runtime.package, python=runtime.python, tensors=indices) as session:
         for image in images[:LAYER_IMAGES]:
             expected = keras.tree.flatten(activations(image[None], training=False))
-            for row, (ours, theirs) in enumerate(zip(expected, session.answers(image)[len(session.outputs) :], strict=True)):
+            for row, (ours, theirs) in enumerate(
+                zip(expected, session.answers(image)[len(session.outputs) :], strict=True)
+            ):
                 exact = keras.ops.convert_to_numpy(ours)[0].astype(np.float64)
                 signal[row] += np.square(exact).sum()
                 noise[row] += np.square(theirs - exact).sum()

@@ -212,7 +212,9 @@ ALONE = {"saved_model": _run_saved_model, "onnx": _run_onnx}
 """What runs a format that has one runtime of its own."""
 
 
-def _check_shapes(source: dict[str, Any], targets: list[dict[str, Any]], reference: Reference, path: str | Path) -> None:
+def _check_shapes(
+    source: dict[str, Any], targets: list[dict[str, Any]], reference: Reference, path: str | Path
+) -> None:
     outputs = (reference.outputs, *reference.others)
     expected: Shapes = (reference.images.shape[1:], [output.shape[1:] for output in outputs])
     received: Shapes = (tuple(source["shape"][1:]), [tuple(target["shape"][1:]) for target in targets])

@@ -34,7 +34,7 @@ def demo(
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
     from kres.cli.models import class_names, proof, resolve
-    from kres.export import About, export_all, litert_js
+    from kres.export import About, Request, export_all, litert_js
     from kres.training import fit
 
     if web:
@@ -55,7 +55,7 @@ def demo(
             name=named.name,
             expected=found.reference,
             calibration=found.calibration,
-            about=About(class_names=names),
+            request=Request(about=About(class_names=names)),
             started=lambda name: status.update(f"writing and running {name}"),
         )
         artifacts = timed(reports, started=lambda name: status.update(f"timing {name}"))

@@ -4,7 +4,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import kres
 from kres.cli.app import app
+from kres.cli.models import Named, proof
 from kres.training import recipe
 from kres.training.data import load
 from kres.training.workdir import FAILED, describe_data, write_run
@@ -35,3 +37,14 @@ def test_a_run_without_a_checkpoint_says_so_and_fetches_nothing(arguments, check
     assert isinstance(found, OSError), found
     told = f"the run in {tmp_path} has no {checkpoint} checkpoint, and so no model yet (its state: failed)."
     assert str(found) == told
+
+
+def test_calibration_images_are_seeded_and_never_held_out_ones():
+    spec = kres.Spec(block="basic", depths=(1,), widths=(4,), stem="cifar")
+    preprocess = kres.Preprocess(size=32, mean=(0.5,) * 3, std=(0.5,) * 3)
+    model = kres.build(spec, classes=10, input_shape=(32, 32, 3), preprocess=preprocess)
+    named = Named(model=model, name="small")
+    found = [proof(named, "digits", limit=599, calibration_images=40, calibration_seed=seed) for seed in (0, 0, 1)]
+    drawn = [{image.tobytes() for image in each.calibration} for each in found]
+    assert len(drawn[0]) == 40 and drawn[0] == drawn[1] != drawn[2]
+    assert not drawn[0] & {image.tobytes() for image in found[0].reference.images}

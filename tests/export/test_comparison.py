@@ -5,8 +5,8 @@ import pytest
 
 from kres import export
 from kres.export.comparison import is_probability, judge, measure
-from kres.export.reports import Reference
 from kres.export.formats import FORMATS, Tolerance
+from kres.export.reports import Reference
 
 
 def test_logits_come_back_from_probabilities():
@@ -46,7 +46,7 @@ def outcome(*, n: int, flips: int, sure: float = 0.98, labels: bool) -> export.R
     theirs = ours.copy()
     theirs[:flips] = theirs[:flips, ::-1]
     reference = Reference(images=np.zeros((n, 1, 1, 1)), labels=np.zeros(n, int) if labels else None, outputs=ours)
-    return judge(reference, theirs, FORMATS["int8"].tolerance, path=__file__, name="int8")
+    return judge(reference, [theirs], FORMATS["int8"].tolerance, path=__file__, name="int8")
 
 
 @pytest.mark.parametrize("labels", [True, False])

@@ -8,7 +8,7 @@ import kres
 from kres.export.calibration import collect_ranges
 from kres.export.layers import layer_errors
 from kres.export.losses import EXACT_DB
-from kres.export.units import Units, match_layers
+from kres.export.units import Units
 from kres.lowering import lower
 from kres.quantization import quantized_twin, ranges, set_ranges
 

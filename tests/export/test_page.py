@@ -15,13 +15,13 @@ from PIL import Image
 
 from kres.export import Timing
 from kres.export.comparison import measure
-from kres.export.losses import LayerError
-from kres.export.reports import Change, Reference, Report
 from kres.export.formats import FORMATS
+from kres.export.losses import LayerError
 from kres.export.page import Artifact, Page, html, write_page
 from kres.export.page.answers import confusion_matrix
 from kres.export.page.charts import Bar, bars, line_chart, ticks
 from kres.export.page.document import STYLE
+from kres.export.reports import Change, Reference, Report
 from kres.preprocessing import Preprocess
 from tests.export.chromium import chromium
 from tests.export.classifiers import SIZE, Classifier

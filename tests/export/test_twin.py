@@ -11,7 +11,8 @@ from kres import export
 from kres.export import formats
 from kres.export.formats import Options
 from kres.export.inspection import inspect
-from kres.quantization import is_twin, observe_ranges, quantized_twin, ranges
+from kres.export.losses import Quantized
+from kres.quantization import is_twin, observe_ranges, quantized_twin
 from tests.families import small
 from tests.test_quantization import images_for, lively
 
@@ -124,11 +125,11 @@ def test_a_twin_needs_no_calibration_images(model, images, tmp_path):
     assert [report.passed for report in reports] == [True, True]
 
 
-def test_given_ranges_take_the_place_of_images(model, images, tmp_path):
+def test_the_twin_of_the_options_takes_the_place_of_images(model, images, tmp_path):
     twin = quantized_twin(model)
     observe_ranges(twin, [images])
     formats.int8(twin, tmp_path / "twin.tflite", Options())
-    formats.int8(model, tmp_path / "model.tflite", Options(ranges=ranges(twin)))
+    formats.int8(model, tmp_path / "model.tflite", Options(quantized=Quantized(twin=twin, kept_float=(), layers=())))
     assert is_twin(twin) and not is_twin(model)
     assert (tmp_path / "twin.tflite").read_bytes() == (tmp_path / "model.tflite").read_bytes()
 

@@ -27,9 +27,9 @@ class Request:
     io: str = "float32"
     batch: int | None = None
     pixels: bool | None = None
-    how: PostTraining = PostTraining()
+    how: PostTraining = PostTraining()  # noqa: RUF009 (frozen)
     platforms: Platforms = DEFAULT
-    about: About = About()
+    about: About = About()  # noqa: RUF009 (frozen)
 
 
 def check_format(name: str) -> str:

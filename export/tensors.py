@@ -10,6 +10,7 @@ import numpy as np
 from kres.export import conversion
 from kres.export.inspection import artifact_format, operator_outputs
 from kres.export.losses import LayerError, decibels
+from kres.export.pixels import known, preprocess_of, takes_pixels, to_pixels
 from kres.export.runtimes import CURRENT, Runtime
 from kres.export.session import ArtifactError, opened
 
@@ -33,12 +34,13 @@ def tensor_errors(
     activations = keras.Model(model.input, [model.get_layer(name).output for name in places])
     signal, noise = np.zeros(len(places)), np.zeros(len(places))
     indices = list(places.values())
+    images = images[:LAYER_IMAGES]
+    inputs = to_pixels(images, known(preprocess_of(model))) if takes_pixels(path) else images
     with opened(path, runtime=runtime.package, python=runtime.python, tensors=indices) as session:
-        for image in images[:LAYER_IMAGES]:
+        for image, fed in zip(images, inputs, strict=True):
             expected = keras.tree.flatten(activations(image[None], training=False))
-            for row, (ours, theirs) in enumerate(
-                zip(expected, session.answers(image)[len(session.outputs) :], strict=True)
-            ):
+            found = session.answers(fed)[len(session.outputs) :]
+            for row, (ours, theirs) in enumerate(zip(expected, found, strict=True)):
                 exact = keras.ops.convert_to_numpy(ours)[0].astype(np.float64)
                 signal[row] += np.square(exact).sum()
                 noise[row] += np.square(theirs - exact).sum()

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-MOST_LAYERS = 15
+from kres.export.losses import EXACT_DB
+
+MOST_LAYERS = 10
 
 Runtimes = Annotated[
     list[str] | None,
@@ -60,15 +62,31 @@ def show_runtimes(console: Console, reports: Sequence[Any]) -> None:
 def show_layers(console: Console, reports: Sequence[Any]) -> None:
     """Write the layers that lose most, a table for each artifact that has been looked into."""
     for report in reports:
-        if not report.layers:
-            continue
-        worst = sorted(report.layers, key=lambda layer: layer.snr_db)[:MOST_LAYERS]
-        name = escape(Path(report.path).name)
-        table = Table("layer", Column("signal to noise", justify="right"), title=f"{name}: what its layers lose")
-        table.caption = f"the worst {len(worst)} of the {len(report.layers)} layers that have a tensor of their own"
-        for layer in worst:
-            table.add_row(escape(layer.name), f"{layer.snr_db:.1f} dB")
-        console.print(table, soft_wrap=False)
+        if report.layers:
+            console.print(_worst(report), soft_wrap=False)
+        if report.kept_float:
+            console.print(f"in float32 stay: {escape(', '.join(report.kept_float))}", highlight=False)
+
+
+def _worst(report: Any) -> Table:
+    own = any(error.own_snr_db is not None for error in report.layers)
+    worst = sorted(report.layers, key=lambda error: error.own_snr_db if own else error.snr_db)[:MOST_LAYERS]
+    table = Table(
+        Column("layer", overflow="fold"),
+        Column("signal to noise", justify="right"),
+        title=f"{escape(Path(report.path).name)}: the {len(worst)} layers of {len(report.layers)} that lose most",
+    )
+    if own:
+        table.add_column("of its own", justify="right")
+        table.add_column("kind")
+    for error in worst:
+        more = (_decibels(error.own_snr_db), error.kind) if own else ()
+        table.add_row(escape(error.name), _decibels(error.snr_db), *more)
+    return table
+
+
+def _decibels(ratio: float) -> str:
+    return "exact" if ratio >= EXACT_DB else f"{ratio:.1f} dB"
 
 
 def _difference(value: float | None) -> str:

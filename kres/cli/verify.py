@@ -57,7 +57,6 @@ OnCorrupt = Annotated[
 Labels = Annotated[
     Path | None, typer.Option(help="File of class names, one a line. Default: the run's own, or ImageNet's 1000.")
 ]
-WORST_LAYERS = 5
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 
 
@@ -154,31 +153,8 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Ma
     show_runtimes(console, reports)
     show_layers(console, reports)
     for report in reports:
-        if report.layers:
-            console.print(_worst(report), soft_wrap=False)
-        if report.kept_float:
-            console.print(f"in float32 stay: {escape(', '.join(report.kept_float))}", highlight=False)
         if not report.passed:
             console.print(f"[red]failed[/] {escape(report.path)}: {escape(report.reason)}", highlight=False)
-
-
-def _worst(report: Any) -> Table:
-    """The layers that lose most by quantization."""
-    table = Table(
-        Column("layer", overflow="fold"),
-        "kind",
-        Column("signal to noise", justify="right"),
-        Column("of its own", justify="right"),
-        title=f"{report.format}: the {WORST_LAYERS} layers of {len(report.layers)} that lose most",
-    )
-    for error in report.layers[:WORST_LAYERS]:
-        table.add_row(escape(error.name), error.kind, decibels(error.snr_db), decibels(error.own_snr_db))
-    return table
-
-
-def decibels(ratio: float | None) -> str:
-    """Write a signal-to-noise ratio, and that of no noise as infinite."""
-    return "∞" if ratio is None else f"{ratio:.1f} dB"
 
 
 def megabytes(size: int) -> str:

@@ -8,6 +8,7 @@ import pytest
 from kres import export
 from kres.export.casts import without_casts
 from kres.export.inspection import inspect
+from kres.export.losses import EXACT_DB
 
 
 def convolutions(path):

@@ -116,11 +116,10 @@ def test_layers_kept_in_float_are(model, tmp_path):
     assert inspect(path).operators["QUANTIZE"] == inspect(path).operators["DEQUANTIZE"] == 1
 
 
-@pytest.mark.parametrize("io", ["float32", "int8", "uint8"])
-def test_a_twin_needs_no_calibration_images(model, images, tmp_path, io):
+def test_a_twin_needs_no_calibration_images(model, images, tmp_path):
     twin = quantized_twin(model)
     observe_ranges(twin, [images])
-    report = export.tflite(twin, tmp_path / "m.tflite", quantization="int8", io=io, images=images)
+    report = export.tflite(twin, tmp_path / "m.tflite", quantization="int8", io="uint8", images=images)
     assert report.passed and report.format == "int8" and report.agreement == 1
     reports = export.export_all(twin, tmp_path, ["saved_model", "int8"], expected=export.reference(twin, images))
     assert [report.passed for report in reports] == [True, True]

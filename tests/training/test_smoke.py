@@ -41,6 +41,7 @@ def test_a_recipe_runs(name, some_digits, tmp_path, caplog):
     model = load_model(tmp_path)
     size = model.preprocess.size
     answers = np.asarray(model(np.zeros((1, size, size, 3), np.float32)))
-    np.testing.assert_allclose(answers.sum(), 1, rtol=1e-3)  # bfloat16 nets end in float32 all the same
+    # bfloat16 nets end in float32 all the same; each of an int8 softmax's ten answers is rounded to 1/256.
+    np.testing.assert_allclose(answers.sum(), 1, rtol=1e-3 if recipe(name).quantization is None else 10 / 512)
     taught = recipe(name).loss.teacher is not None
     assert ("is untrained: this run shows" in caplog.text) == taught

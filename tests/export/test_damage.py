@@ -76,13 +76,15 @@ def test_flipped_bits_neither_crash_nor_hang_nor_pass_what_is_wrong(small, tmp_p
 
 
 def spoiled(write):
-    """A writer that spoils what `write` has written: the largest buffers' weights stand in another order."""
+    """A writer that spoils what `write` has written: all weights stand in the reverse order."""
 
     def spoil(model, path, options):
         write(model, path, options)
         content = flatbuffer.unpack(path.read_bytes())
-        for buffer in sorted(content.buffers, key=lambda buffer: 0 if buffer.data is None else len(buffer.data))[-3:]:
-            buffer.data = np.asarray(buffer.data, np.uint8)[::-1]
+        for tensor in content.subgraphs[0].tensors:
+            if len(tensor.shape) > 1 and flatbuffer.is_constant(content, tensor):
+                buffer = content.buffers[tensor.buffer]
+                buffer.data = np.asarray(buffer.data, np.uint8)[::-1]
         path.write_bytes(flatbuffer.pack(content))
 
     return spoil

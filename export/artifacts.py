@@ -32,6 +32,7 @@ from kres.export.request import (
 from kres.export.runtimes import CURRENT, Runtime
 from kres.export.verification import reference, require_judgeable, unmeasured
 from kres.preprocessing import Preprocess
+from kres.quantization import is_twin
 from kres.writing import write_atomically
 
 CALIBRATION_IMAGES = 256
@@ -148,11 +149,6 @@ def tflite(
         keep_float=(keep_float,) if isinstance(keep_float, str) else tuple(keep_float),
         max_drop=max_drop,
     )
-    if how != PostTraining() and not (name == "int8" and needs_calibration(model, name)):
-        raise ValueError(
-            "ranges and what goes with them are for int8 of a float model alone. "
-            f"Received: quantization={quantization!r} of {model.name!r}"
-        )
     request = Request(
         io=check_io(io, name),
         pixels=pixels,
@@ -203,7 +199,7 @@ def export_all(
         started(key)
         try:
             report = write()
-        except ValueError as error:  # an operator that this format does not have
+        except conversion.UnsupportedError as error:
             report = unmeasured(len(expected.images), paths[key], key, reason=str(error))
         reports.append(report)
         finished(report)
@@ -262,6 +258,11 @@ def _prepared(
                 f"{name} takes its ranges from images: pass calibration=images. Received: calibration=None"
             )
     options = options_for(list(paths), request)
+    if request.how != PostTraining() and is_twin(model):
+        raise ValueError(
+            "ranges and what goes with them are for int8 of a float model. "
+            f"Received: them and the fake-quantized {model.name!r}"
+        )
     model = conversion.sized(model, image_size)
     conversion.check_model(model)
     about = request.about.of(model)
@@ -278,6 +279,8 @@ def _prepared(
         expected = reference(twin, images, labels, preprocess=preprocess)
     for name in paths:
         require_judgeable(name, expected)
+    if request.how.max_drop is not None and (expected.others or expected.outputs.ndim != 2):
+        raise ValueError(f"max_drop is of top-1, which takes one score a class. Received: {expected.outputs.shape}")
     if raw:
         to_pixels(expected.images, known(preprocess))
     folded = conversion.folded(twin)
@@ -298,9 +301,11 @@ def _prepared(
     return expected, {name: writer(name, expected) for name in paths}, about
 
 
-def makeable() -> tuple[list[str], dict[str, str]]:
-    """Give the formats that can be made here, and of the others why not."""
+def makeable(model: keras.Model | None = None) -> tuple[list[str], dict[str, str]]:
+    """Give the formats that can be made here (of `model`, where one is given), and of the others why not."""
     reasons = {name: absent(row.extra) for name, row in FORMATS.items()}
+    if model is not None and is_twin(model):
+        reasons |= {name: "not of a fake-quantized model" for name, row in FORMATS.items() if not row.rounded}
     return [name for name, why in reasons.items() if not why], {name: why for name, why in reasons.items() if why}
 
 

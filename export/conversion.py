@@ -13,6 +13,12 @@ from kres.export.graph import rewritten
 from kres.scopes import recursion_for
 
 FLOAT32 = "float32"
+
+
+class UnsupportedError(ValueError):
+    """A format that does not have an operator of the model."""
+
+
 logger = logging.getLogger("kres")
 
 
@@ -153,7 +159,7 @@ def converter(model: keras.Model) -> Any:
 
 
 def convert(converter: Any) -> bytes:
-    """Run the converter and suit the graph to XNNPACK; raises ValueError that names operators TFLite does not have."""
+    """Run the converter and suit the graph to XNNPACK; raises UnsupportedError that names operators TFLite lacks."""
     from tensorflow.lite.python.convert_phase import ConverterError
 
     try:
@@ -162,10 +168,10 @@ def convert(converter: Any) -> bytes:
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs")
             content = converter.convert()
     except ConverterError as error:
-        raise ValueError(_unsupported(error)) from error
+        raise UnsupportedError(_unsupported(error)) from error
     except RuntimeError as error:
         lines = dict.fromkeys(line for line in str(error).splitlines() if line.strip())
-        raise ValueError(f"TFLite conversion failed: {' '.join(lines)}") from error
+        raise UnsupportedError(f"TFLite conversion failed: {' '.join(lines)}") from error
     return rewritten(content)
 
 

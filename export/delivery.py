@@ -41,7 +41,7 @@ def deliver(
     asked = expected
     if options.pixels:
         preprocess, normalisation = known(expected.preprocess), RAW
-        model = with_pixels(model, preprocess)
+        model = with_pixels(model, preprocess, rounded=FORMATS[name].calibrated)
         asked = dataclasses.replace(expected, images=to_pixels(expected.images, preprocess))
         if options.calibration is not None:
             options = dataclasses.replace(options, calibration=pinned(to_pixels(options.calibration, preprocess)))
@@ -56,7 +56,12 @@ def deliver(
         FORMATS[name].write(model, written, options)
         if metadata.is_tflite(written):
             metadata.pack(written, about, normalisation, probabilities=probabilities)
-        report = check_or_report(expected, written, name, pixels=options.pixels, platforms=platforms)
+        tolerance = FORMATS[name].tolerance
+        if options.quantized is not None and how.max_drop is not None:
+            tolerance = dataclasses.replace(tolerance, drop=how.max_drop / 100)
+        report = check_or_report(
+            expected, written, name, pixels=options.pixels, platforms=platforms, tolerance=tolerance
+        )
         if options.quantized is not None:
             quantized = options.quantized
             report = dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)

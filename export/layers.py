@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kres.export.images import Images, collect
-from kres.export.losses import EXACT_DB, LayerError, decibels
+from kres.export.losses import LayerError, decibels, worst_first
 from kres.export.units import Units
 from kres.export.walking import chunks, walk
 from kres.lowering import Graph, lower
@@ -56,7 +56,7 @@ def measured_errors(lowered: Graph, twin: keras.Model, images: np.ndarray) -> li
         )
         for name, power in powers.items()
     ]
-    return sorted(found, key=lambda error: EXACT_DB if error.own_snr_db is None else error.own_snr_db)
+    return worst_first(found)
 
 
 def _measure(network: keras.Model, twin: keras.Model, images: np.ndarray, powers: dict[str, _Power]) -> None:

@@ -1,5 +1,6 @@
 """What quantization loses in each layer, and the quantized network that it was measured on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -32,6 +33,11 @@ class Quantized:
     twin: keras.Model
     kept_float: tuple[str, ...]
     layers: tuple[LayerError, ...]
+
+
+def worst_first(errors: Sequence[LayerError]) -> list[LayerError]:
+    """Sort by what each layer loses by itself where that is known, else by what has been lost up to it."""
+    return sorted(errors, key=lambda error: error.snr_db if error.own_snr_db is None else error.own_snr_db)
 
 
 def decibels(signal: float, noise: float) -> float:

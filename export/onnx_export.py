@@ -12,7 +12,7 @@ from kres.scopes import recursion_for
 def write(model: keras.Model, path: Path) -> None:
     """Write an ONNX file that takes images (n, h, w, c) with any n, in float32.
 
-    Raises ValueError for an operation that ONNX, or tf2onnx, does not have.
+    Raises UnsupportedError for an operation that ONNX, or tf2onnx, does not have.
     """
     # With a batch of 1, tf2onnx takes a map of one position for a bias, and writes a convolution of four inputs.
     spec = keras.InputSpec(shape=(None, *model.inputs[0].shape[1:]), dtype=conversion.FLOAT32, name="image")
@@ -21,7 +21,9 @@ def write(model: keras.Model, path: Path) -> None:
         warnings.filterwarnings("ignore", message="In the future `np.object`", category=FutureWarning)
         _named(model).export(str(path), format="onnx", verbose=False, input_signature=[spec])
     if foreign := _foreign(path):
-        raise ValueError(f"an ONNX file may hold ONNX's own operators alone. Received: {', '.join(foreign)}")
+        raise conversion.UnsupportedError(
+            f"an ONNX file may hold ONNX's own operators alone. Received: {', '.join(foreign)}"
+        )
 
 
 def _named(model: keras.Model) -> keras.Model:

@@ -24,13 +24,15 @@ TOLERANCE = 1e-2
 CHUNK = 64
 
 
-def with_pixels(model: keras.Model, preprocess: Preprocess) -> keras.Model:
+def with_pixels(model: keras.Model, preprocess: Preprocess, *, rounded: bool = True) -> keras.Model:
     """A copy of a network with RGB grey levels 0..255 (n, h, w, c) as its input; layers keep their names.
 
     The normalisation stays an operator of its own, a 1x1 convolution: folded into the first convolution it would be
     wrong wherever that pads, since the border's zeros are zeros of normalised pixels. Its kernel has one weight an
     output channel, which int8 holds exactly, so that a quantized network rounds no more often than one on normalised
     input; and it puts channels in the network's order.
+
+    Of a fake-quantized twin pixels and normalisation are `rounded` as in its int8 file.
 
     Raises:
         ValueError: the network's input has another number of channels than `preprocess`.
@@ -40,7 +42,7 @@ def with_pixels(model: keras.Model, preprocess: Preprocess) -> keras.Model:
     if shape[-1] != channels:
         raise ValueError(f"`preprocess` is for {channels} channels. Received: a model of input shape {shape}")
     pixels = keras.Input(shape, name=INPUT)
-    if is_twin(model):
+    if rounded and is_twin(model):
         levels, step = FakeQuantize(bounds=RANGE, name=f"{INPUT}{QUANTIZED}")(pixels)
         layer = QuantizedConv2D(channels, 1, dtype="float32", name=LAYER)
         normalised = layer(levels, step)

@@ -13,12 +13,18 @@ from kres.export.losses import LayerError, decibels
 from kres.export.pixels import known, preprocess_of, takes_pixels, to_pixels
 from kres.export.runtimes import CURRENT, Runtime
 from kres.export.session import ArtifactError, opened
+from kres.preprocessing import Preprocess
 
 LAYER_IMAGES = 16
 
 
 def tensor_errors(
-    model: keras.Model, path: str | Path, images: np.ndarray, *, runtime: Runtime = CURRENT
+    model: keras.Model,
+    path: str | Path,
+    images: np.ndarray,
+    *,
+    preprocess: Preprocess | None = None,
+    runtime: Runtime = CURRENT,
 ) -> list[LayerError]:
     """Compare the layers of a TFLite file with the Keras model's on at most 16 images (n, h, w, c), in its order.
 
@@ -27,17 +33,18 @@ def tensor_errors(
     """
     if artifact_format(path) in ("saved_model", "onnx"):
         raise ArtifactError(f"only a TFLite file has tensors to compare layer by layer. Received: {path}")
+    preprocess = preprocess or preprocess_of(model)
     model = conversion.float32_twin(model)
     # kres folds norms before it converts, another exporter may have left that to the converter.
     candidates = [(each, layer_tensors(each, path)) for each in (conversion.folded(model), model)]
     model, places = max(candidates, key=lambda pair: len(pair[1]))
     if not places:
         raise ArtifactError(f"no tensor of this file has the name of a layer of the model. Received: {path}")
-    activations = keras.Model(model.input, [model.get_layer(name).output for name in places])
+    activations = keras.Model(model.inputs[0], [model.get_layer(name).output for name in places])
     signal, noise = np.zeros(len(places)), np.zeros(len(places))
     indices = list(places.values())
     images = images[:LAYER_IMAGES]
-    inputs = to_pixels(images, known(preprocess_of(model))) if takes_pixels(path) else images
+    inputs = to_pixels(images, known(preprocess)) if takes_pixels(path) else images
     with opened(path, runtime=runtime.package, python=runtime.python, tensors=indices) as session:
         for image, fed in zip(images, inputs, strict=True):
             expected = keras.tree.flatten(activations(image[None], training=False))
@@ -64,8 +71,9 @@ def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:
     last = {part: row for row, parts in enumerate(names) for part in parts if part in layers}
     found = {}
     # A softmax leaves the file under a name of its own.
-    final = model.output._keras_history.operation.name
-    last[final] = next(row for row, tensor in enumerate(tensors) if tensor.is_output)
+    final = model.outputs[0]._keras_history.operation.name if len(model.outputs) == 1 else ""
+    if final:
+        last[final] = next(row for row, tensor in enumerate(tensors) if tensor.is_output)
     for name, row in sorted(last.items(), key=operator.itemgetter(1)):
         fits = tensors[row].shape == (1, *layers[name].output.shape[1:])
         if fits and (name == final or names[row][0] == name):

@@ -92,22 +92,29 @@ def reference(
 def _check_labels(labels: np.ndarray, outputs: np.ndarray) -> None:
     if labels.shape != outputs.shape[:1]:
         raise ValueError(f"labels must be class indices (n,), one an image. Received: {labels.shape}")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be class indices (n,), whole numbers. Received: {labels.dtype}")
     if outputs.ndim == 2 and not (labels.min() >= 0 and labels.max() < outputs.shape[1]):
         received = f"{labels.min()} to {labels.max()}"
         raise ValueError(f"labels must lie between 0 and {outputs.shape[1] - 1}. Received: {received}")
 
 
 def check(
-    reference: Reference, path: str | Path, platforms: Platforms = DEFAULT, *, pixels: bool | None = None
+    reference: Reference,
+    path: str | Path,
+    platforms: Platforms = DEFAULT,
+    *,
+    pixels: bool | None = None,
+    tolerance: Tolerance | None = None,
 ) -> Report:
     """Run the artifact at `path` on the reference's images, a TFLite file in each runtime, and judge it.
 
-    `pixels` is None to ask the artifact whether it takes those.
+    `pixels` is None to ask the artifact whether it takes those, `tolerance` None for its format's own.
     """
     name = artifact_format(path)
     require_judgeable(name, reference)
     reference = _as_it_takes(reference, path, pixels)
-    tolerance = FORMATS[name].tolerance
+    tolerance = tolerance or FORMATS[name].tolerance
     if name in ALONE:
         return judge(reference, ALONE[name](path, reference), tolerance, path=path, name=name)
     report = judge_all(reference, _answers(path, reference, platforms.runtimes), tolerance, path=path, name=name)
@@ -156,10 +163,11 @@ def check_or_report(
     *,
     pixels: bool | None = None,
     platforms: Platforms = DEFAULT,
+    tolerance: Tolerance | None = None,
 ) -> Report:
     """Check an artifact; one that cannot be run gets a report that says why, instead of an error."""
     try:
-        return check(reference, path, platforms, pixels=pixels)
+        return check(reference, path, platforms, pixels=pixels, tolerance=tolerance)
     except ArtifactError as error:
         return unmeasured(len(reference.images), path, name, reason=str(error))
 

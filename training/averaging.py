@@ -37,6 +37,15 @@ class MovingAverage(tf.Module):
         self.calls = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._swap = tf.function(lambda: self.strategy.run(self._exchange), autograph=False)
 
+    def restart(self) -> None:
+        """Begin again from the weights as they are now, before the first update."""
+
+        def copy() -> None:
+            for average, weight in zip(self.averages, self.weights, strict=True):
+                average.assign(weight.read_value(), read_value=False)
+
+        tf.function(lambda: self.strategy.run(copy), autograph=False)()
+
     def update(self) -> None:
         """To be called after each update of the weights, by every replica."""
         calls = self.calls.assign_add(1, read_value=True)

@@ -75,6 +75,8 @@ class Loop:
         if found is None and plan.recipe.quantization is not None:
             count = plan.recipe.quantization.calibration_images
             observe_ranges(self.state.model, self._feed.plain_inputs(count, self.state.model.preprocess))
+            if self.state.average is not None:
+                self.state.average.restart()
         self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)
         self._stages = stages_of(self.state.model.trainable_variables)
         self.best_score = self.checkpoints.best_score()

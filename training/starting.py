@@ -18,7 +18,8 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
 
     Raises:
         FileNotFoundError: nothing is there.
-        ValueError: the model is quantized already, no network of a row of the zoo, or the run has not ended.
+        ValueError: the model is quantized already, no network of a row of the zoo or of RGB images, or the run has not
+            ended.
     """
     path = Path(checkpoint).expanduser().resolve()
     if not path.exists():
@@ -37,6 +38,9 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
             "a checkpoint to start from must be a run's, or a network of a row of the zoo. "
             f"Received: {path}, which holds a {type(model).__name__} called {model.name}"
         )
+    if model.preprocess.order != "rgb" or model.inputs[0].shape[-1] != 3:
+        received = f"{model.inputs[0].shape[-1]} channels in {model.preprocess.order.upper()} order, in {path}"
+        raise ValueError(f"a checkpoint to start from must take RGB images, which training feeds. Received: {received}")
     network: dict[str, Any] = {"row": model.network, "depths": (), "width": 1.0, "norm": model.options["norm"]}
     if run is not None:
         trained = Recipe.from_dict(run).network

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from kres.export.losses import EXACT_DB, LayerError
+from kres.export.losses import EXACT_DB, LayerError, worst_first
 from kres.export.page.charts import Bar, bars
 from kres.export.page.contents import Page
 from kres.export.page.words import breakable
@@ -22,7 +22,7 @@ def layers(page: Page) -> str:
 
 
 def _layers(errors: Sequence[LayerError]) -> str:
-    lowest = sorted(errors, key=lambda error: error.snr_db)[:MOST_LAYERS]
+    lowest = worst_first(errors)[:MOST_LAYERS]
     text = _bars(lowest, title=TITLE)
     if len(errors) > len(lowest):
         everything = _bars(errors, title="All layers")

@@ -153,6 +153,8 @@ def export(
             preprocess=preprocess,
             checkpoint=checkpoint,
         )
+        if all_formats:
+            names, skipped = makeable(named.model)
         calibrated = [name for name in names if needs_calibration(named.model, name)]
         if data is None and named.data is None and calibrated:
             words = " and ".join(calibrated)

@@ -196,9 +196,11 @@ def proof(
         from kres.export.artifacts import random_images
         from kres.export.pixels import preprocess_of
 
-        images = random_images(named.model, preprocess_of(named.model))
+        preprocess = named.preprocess or preprocess_of(named.model)
+        images = random_images(named.model, preprocess)
         description = f"{len(images)} seeded random images: no accuracy is measured"
-        return Proof(reference=export.reference(named.model, images), calibration=None, description=description)
+        reference = export.reference(named.model, images, preprocess=preprocess)
+        return Proof(reference=reference, calibration=None, description=description)
     from kres.training.data import evaluation_images, sample_images
     from kres.training.data.corrupt import corrupt_named
 
@@ -209,7 +211,8 @@ def proof(
         raise ValueError(f"model and data must have the same classes. Received: {received}")
     preprocess = named.preprocess or kres.preprocess(named.model)
     with corrupt_named(source.test):
-        reference = export.reference(named.model, evaluation_images(source, preprocess), limit=limit)
+        images = evaluation_images(source, preprocess)
+        reference = export.reference(named.model, images, limit=limit, preprocess=preprocess)
     count = min(calibration_images, len(source.train))
     calibration, _ = sample_images(source, preprocess, count=count, seed=calibration_seed)
     description = f"{len(reference.images)} held-out images of {source.name}"

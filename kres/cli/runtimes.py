@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from kres.export.losses import EXACT_DB
+from kres.export.losses import EXACT_DB, worst_first
 
 MOST_LAYERS = 10
 
@@ -70,7 +70,7 @@ def show_layers(console: Console, reports: Sequence[Any]) -> None:
 
 def _worst(report: Any) -> Table:
     own = any(error.own_snr_db is not None for error in report.layers)
-    worst = sorted(report.layers, key=lambda error: error.own_snr_db if own else error.snr_db)[:MOST_LAYERS]
+    worst = worst_first(report.layers)[:MOST_LAYERS]
     table = Table(
         Column("layer", overflow="fold"),
         Column("signal to noise", justify="right"),
@@ -85,7 +85,9 @@ def _worst(report: Any) -> Table:
     return table
 
 
-def _decibels(ratio: float) -> str:
+def _decibels(ratio: float | None) -> str:
+    if ratio is None:
+        return "-"
     return "exact" if ratio >= EXACT_DB else f"{ratio:.1f} dB"
 
 

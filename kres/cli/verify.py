@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from kres.cli.runtimes import Runtimes, TargetRuntime, show_layers, show_runtimes
+
+logger = logging.getLogger("kres")
 
 Source = Annotated[
     str,
@@ -84,7 +87,7 @@ def verify(
     TFLite files run in every interpreter that is installed, or in those that --runtime names.
     """
     from kres.cli.models import proof, resolve
-    from kres.export import installed_runtimes, tensor_errors
+    from kres.export import ArtifactError, installed_runtimes, tensor_errors
     from kres.export.compatibility import Platforms
     from kres.export.runtimes import named_runtimes
     from kres.export.verification import check_or_report
@@ -108,8 +111,12 @@ def verify(
         with progress.status(f"running {path}"):
             report = check_or_report(found.reference, path, platforms=platforms)
             if layers and report.runtimes:
-                errors = tensor_errors(named.model, path, found.reference.images)
-                report = dataclasses.replace(report, layers=tuple(errors))
+                try:
+                    known = found.reference
+                    errors = tensor_errors(named.model, path, known.images, preprocess=known.preprocess)
+                    report = dataclasses.replace(report, layers=tuple(errors))
+                except ArtifactError as error:
+                    logger.warning("%s", error)
             reports.append(report)
     show(reports, description=found.description, as_json=as_json)
     if not all(report.passed for report in reports):

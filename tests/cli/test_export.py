@@ -298,6 +298,18 @@ def test_keras_applications_saved_with_another_library(tmp_path):
     assert answer["artifacts"][0]["passed"] and "held-out images of digits" in answer["images"]
 
 
+def test_preprocessing_that_the_user_names_reaches_the_files(tmp_path):
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, activation="relu")(image))
+    keras.Model(image, keras.layers.Dense(10, activation="softmax")(x)).save(path := tmp_path / "mine.keras")
+    told = ("--preprocess", "cifar", "--data", "digits", "--images", "40")
+    result = invoke("export", path, "--format", "float32", "--pixels", "--no-bench", "--output", tmp_path, *told)
+    assert result.exit_code == 0, result.exception
+    facts = json.loads(next(tmp_path.glob("*.tflite.json")).read_text())
+    assert facts["inputs"][0]["value_range"] == [0, 255]
+    assert invoke("verify", path, next(tmp_path.glob("*.tflite")), *told).exit_code == 0
+
+
 def test_preprocessing_that_nobody_knows(tmp_path):
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(
         path := tmp_path / "stock.keras"

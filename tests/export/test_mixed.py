@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import keras
 import numpy as np
 import pytest
 
@@ -50,6 +51,19 @@ def test_a_file_without_such_casts_stays_as_it_is(model, images, tmp_path):
     export.tflite(model, tmp_path / "m", quantization="int8", calibration=images)
     content = (tmp_path / "m").read_bytes()
     assert without_casts(content) is content
+
+
+def test_a_mistake_is_an_error_of_several_formats_too(model, images, tmp_path):
+    maps = keras.Model(model.input, model.get_layer("block0_2_conv").output)
+    for network, how in ((model, export.PostTraining(keep_float=("nope",))), (maps, export.PostTraining(max_drop=0.3))):
+        request = export.Request(how=how)
+        with pytest.raises(ValueError, match="nope|one score a class"):
+            export.export_all(network, tmp_path, ["float32", "int8"], calibration=images, request=request)
+
+
+def test_a_larger_drop_is_allowed_where_it_is_asked_for(model, images, tmp_path):
+    report = export.tflite(model, tmp_path / "m", quantization="int8", calibration=images, max_drop=5.0)
+    assert report.tolerance.drop == 0.05
 
 
 def test_a_drop_is_met_with_what_it_takes(model, images, tmp_path):

@@ -86,3 +86,14 @@ def test_what_has_no_layers(model, images, files, tmp_path):
     stranger = keras.Model(image, keras.layers.Flatten(name="flat")(keras.layers.Conv2D(2, 3, name="odd")(image)))
     with pytest.raises(export.ArtifactError, match="no tensor of this file"):
         export.tensor_errors(stranger, files["float32"], images)
+
+
+def test_several_outputs_and_a_sequential_model(images, tmp_path):
+    body = keras.Sequential(
+        [keras.Input(images.shape[1:]), keras.layers.Conv2D(4, 3, name="conv"), keras.layers.ReLU()]
+    )
+    fork = keras.Model(body.inputs[0], [body.outputs[0], keras.layers.Conv2D(2, 1, name="head")(body.outputs[0])])
+    for model in (body, fork):
+        export.tflite(model, tmp_path / "m.tflite", images=images)
+        errors = export.tensor_errors(model, tmp_path / "m.tflite", images[:2])
+        assert errors and min(error.snr_db for error in errors) > EXACT_DECIBELS

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import kres
 from kres.quantization import check_ranges, is_twin, observe_ranges, quantized_twin, ranges
 from kres.training import Interrupted, data, fit, load_model, loop, recipe, starting_from
 from kres.training.data import evaluation_images, sample_images
@@ -77,6 +78,16 @@ def test_training_begins_at_the_float_weights_and_its_images_ranges(float_run):
     np.testing.assert_array_equal(with_softmax(state.model, chosen)(images), expected(images))
 
 
+def test_the_moving_average_begins_at_the_images_ranges(float_run, tmp_path):
+    chosen = _from(float_run)
+    chosen = replace(chosen, averaging=replace(chosen.averaging, ema_decay=0.999999))
+    result = fit(chosen, data=tiny_source(), workdir=tmp_path / "run")
+    # A decay of almost one keeps the first ranges: they are the images', and not the zeros that they were made of.
+    assert result.steps > 0
+    check_ranges(load_model(tmp_path / "run"))
+    assert all(high - low > 1e-2 for low, high in ranges(load_model(tmp_path / "run")).values())
+
+
 def test_a_stopped_run_goes_on_with_its_ranges(float_run, qat_run, tmp_path, monkeypatch):
     """They are of the model, and so of its checkpoint; they are not observed again."""
     due = loop.Loop._due
@@ -117,6 +128,13 @@ def test_what_does_not_go_with_quantization_is_refused(float_run, tmp_path):
     shutil.copy(float_run / "run.json", tmp_path / "run")
     with pytest.raises(ValueError, match="must have ended"):
         starting_from(chosen, tmp_path / "run")
+
+
+def test_a_network_of_another_channel_order_is_refused(tmp_path):
+    # keras.applications' own take blue first, and training feeds red first.
+    kres.build("keras_resnet50", input_shape=(32, 32, 3), classes=10).save(tmp_path / "bgr.keras")
+    with pytest.raises(ValueError, match="RGB"):
+        starting_from(quantizing(), tmp_path / "bgr.keras")
 
 
 def test_a_recipe_of_an_earlier_version_is_one_of_floating_point():

@@ -27,6 +27,7 @@ from ai_edge_litert.interpreter import Interpreter
 import kres
 from benchmarks.other_process import OtherProcess
 from kres.export.formats import FORMATS, Options
+from kres.export.post_training import PostTraining, quantize
 from kres.export.runner import delegation
 
 THREADS = 2
@@ -76,7 +77,8 @@ def written(model: Any, images: np.ndarray, directory: Path) -> dict[str, bytes]
     """kres's files, by format."""
     found = {}
     for name in ONE_PARTITION:
-        options = Options(calibration=images) if FORMATS[name].calibrated else Options()
+        calibrated = FORMATS[name].calibrated
+        options = Options(quantized=quantize(model, images, PostTraining())) if calibrated else Options()
         FORMATS[name].write(model, directory / name, options)
         found[name] = (directory / name).read_bytes()
     return found

@@ -17,7 +17,7 @@ from kres.export.page import Artifact, Page, write_page
 from kres.export.pixels import with_pixels
 from kres.export.post_training import GaveUpError, PostTraining
 from kres.export.reports import Reference, Report, RuntimeReport
-from kres.export.requests import Request
+from kres.export.request import Request
 from kres.export.runtimes import Runtime, installed_runtimes
 from kres.export.session import ArtifactError
 from kres.export.tensors import tensor_errors

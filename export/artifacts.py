@@ -19,7 +19,7 @@ from kres.export.pixels import known, preprocess_of, to_pixels
 from kres.export.post_training import PostTraining
 from kres.export.reports import Reference, Report
 from kres.export.representative import check_representative
-from kres.export.requests import (
+from kres.export.request import (
     Request,
     check_batch,
     check_format,
@@ -42,7 +42,8 @@ class RejectedError(RuntimeError):
     """An artifact that broke its tolerance; `report` says how, and the file stays beside as `<name>.rejected`."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"the artifact was rejected: {report.reason}. It stays as {report.path}")
+        where = f". It stays as {report.path}" if Path(report.path).exists() else ""
+        super().__init__(f"the artifact was rejected: {report.reason}{where}")
         self.report = report
 
 
@@ -257,7 +258,9 @@ def _prepared(
         check_path(path, name)
         require(FORMATS[name].extra, what=name)
         if needs_calibration(model, name) and calibration is None:
-            raise ValueError(f"{name} takes its ranges from images: give calibration images. Received: none")
+            raise ValueError(
+                f"{name} takes its ranges from images: pass calibration=images. Received: calibration=None"
+            )
     options = options_for(list(paths), request)
     model = conversion.sized(model, image_size)
     conversion.check_model(model)
@@ -285,7 +288,7 @@ def _prepared(
             name,
             folded,
             paths[name],
-            options=dataclasses.replace(options[name], calibration=calibration),
+            options=dataclasses.replace(options[name], calibration=calibration, preprocess=preprocess),
             expected=expected,
             how=request.how,
             platforms=request.platforms,

@@ -11,6 +11,8 @@ from kres.export.runtimes import CURRENT, Runtime
 
 # A row an operator with the highest version that the runtime opens; a test asks the runtime itself for every one.
 TARGETS = {"2.14": Path(__file__).with_name("tflite_runtime_2_14.csv")}
+# Formats whose weights are of a type that the runtime does not read, whatever their operators' versions say.
+NEWER_FORMATS = {"2.14": {"weight_int4": "int4 weights"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +44,13 @@ def operators(target: str) -> dict[str, int]:
 
 def lacking(path: str | Path, target: str) -> str:
     """Say which operators of the TFLite file at `path` the target runtime lacks; an empty string where it has all."""
-    has = operators(target)
-    newer = {name: version for name, version in inspect(path).versions.items() if version > has.get(name, 0)}
-    if not newer:
-        return ""
-    words = (
+    has, found = operators(target), inspect(path)
+    newer = {name: version for name, version in found.versions.items() if version > has.get(name, 0)}
+    words = [
         f"{name} version {version} ({f'at most {has[name]}' if name in has else 'it has none'})"
         for name, version in sorted(newer.items())
-    )
+    ]
+    words += [words for name, words in NEWER_FORMATS[target].items() if name == found.format]
+    if not words:
+        return ""
     return f"this file is for newer runtimes than tflite-runtime {target}, which lacks {', '.join(words)}"

@@ -17,7 +17,7 @@ from kres.export.normalisation import RAW, Normalisation
 from kres.export.pixels import INPUT_RANGE, known, pinned, to_pixels, with_pixels
 from kres.export.post_training import GaveUpError, PostTraining, quantize
 from kres.export.reports import Reference, Report
-from kres.export.requests import needs_calibration
+from kres.export.request import needs_calibration
 from kres.export.verification import check_or_report, unmeasured
 from kres.writing import move
 

@@ -10,6 +10,7 @@ import numpy as np
 from kres.export import conversion, onnx_export, serving, weight_only
 from kres.export.casts import without_casts
 from kres.export.losses import Quantized
+from kres.preprocessing import Preprocess
 from kres.quantization import check_ranges, is_twin
 
 
@@ -34,6 +35,8 @@ class Tolerance:
 class Options:
     """What a caller may choose: `batch`, a SavedModel's, and `pixels`, whether the input is raw grey levels.
 
+    `preprocess` is how pictures become the model's input, where that is known.
+
     For formats with ranges: `calibration` images (n, h, w, c), and the type of input and output, `io`. `quantized` is
     the twin that int8 is written from, made of those images.
     """
@@ -42,6 +45,7 @@ class Options:
     io: str = "float32"
     batch: int | None = None
     pixels: bool = False
+    preprocess: Preprocess | None = None
     quantized: Quantized | None = None
 
 
@@ -64,7 +68,7 @@ class Format:
 
 def saved_model(model: keras.Model, path: Path, options: Options) -> None:
     """Write a SavedModel whose signatures take images, and encoded image files where it knows their preprocessing."""
-    serving.write(model, path, batch=options.batch)
+    serving.write(model, path, batch=options.batch, preprocess=options.preprocess, pixels=options.pixels)
 
 
 def float32(model: keras.Model, path: Path, options: Options) -> None:

@@ -1,9 +1,12 @@
 """What goes into an artifact and what comes out: the tensors that it declares, read without running it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from kres.export.inspection import artifact_format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +32,9 @@ class Interface:
 
 
 def interface(path: str | Path) -> Interface:
-    """Read the tensors that a TFLite file, or a SavedModel's `serving_default`, takes and gives."""
+    """Read the tensors that a TFLite or ONNX file, or a SavedModel's `serving_default`, takes and gives."""
     path = Path(path)
-    return _saved_model(path) if path.is_dir() else _tflite(path)
+    return READERS.get(artifact_format(path), _tflite)(path)
 
 
 def _tflite(path: Path) -> Interface:
@@ -74,6 +77,29 @@ def _saved_model(path: Path) -> Interface:
 
     serving = signature["serving_default"]
     return Interface(inputs=tensors(serving.inputs), outputs=tensors(serving.outputs))
+
+
+def _onnx(path: Path) -> Interface:
+    import onnx
+
+    graph = onnx.load_model(path).graph
+
+    def tensors(values: Any) -> tuple[Tensor, ...]:
+        return tuple(
+            Tensor(
+                name=value.name,
+                # A size that may be any has a name in place of its number.
+                shape=tuple(size.dim_value or -1 for size in value.type.tensor_type.shape.dim),
+                dtype=onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type).name,
+            )
+            for value in values
+        )
+
+    return Interface(inputs=tensors(graph.input), outputs=tensors(graph.output))
+
+
+READERS: dict[str, Callable[[Path], Interface]] = {"saved_model": _saved_model, "onnx": _onnx}
+"""What reads the artifacts that are no TFLite files."""
 
 
 @cache

@@ -16,6 +16,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
+if __name__ == "__main__":
+    # Python looks for modules beside a script first, and what lies here is nobody's `images` or `tables`.
+    HERE = os.path.dirname(os.path.realpath(__file__))
+    sys.path[:] = [place for place in sys.path if os.path.realpath(place or os.curdir) != HERE]
+
 import numpy as np
 
 Answer = Callable[[np.ndarray], list[np.ndarray]]

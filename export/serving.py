@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 
-import kres
 from kres.export import conversion
 from kres.imagefiles import decode
 from kres.preprocessing import Preprocess
@@ -15,12 +14,14 @@ TENSORS, BYTES = "serving_default", "serving_bytes"
 logger = logging.getLogger("kres")
 
 
-def write(model: keras.Model, path: Path, *, batch: int | None) -> None:
+def write(
+    model: keras.Model, path: Path, *, batch: int | None, preprocess: Preprocess | None, pixels: bool = False
+) -> None:
     """Write a SavedModel: `serving_default` takes images (batch, h, w, c) as the model does, None for any batch.
 
     `serving_bytes` takes the bytes (batch,) of JPEG, PNG, BMP or GIF files, and resizes, crops and normalises them as
-    the model's evaluation does. A model that does not know its preprocessing has the first alone. Raises OSError where
-    it cannot be written.
+    `preprocess` says; with `pixels` the model normalises itself. Where no `preprocess` gives what the model takes,
+    there is the first alone. Raises OSError where it cannot be written.
     """
     import tensorflow as tf
 
@@ -29,9 +30,8 @@ def write(model: keras.Model, path: Path, *, batch: int | None) -> None:
     module.weights = [variable.value for variable in model.variables]
     module.serve = conversion.serving_function(model, batch=batch)
     signatures = {TENSORS: module.serve}
-    preprocess = preprocess_of(model)
-    if preprocess is not None:
-        module.serve_bytes = bytes_function(model, preprocess, batch=batch)
+    if preprocess is not None and _fits(preprocess, model):
+        module.serve_bytes = bytes_function(model, preprocess, batch=batch, pixels=pixels)
         signatures[BYTES] = module.serve_bytes
     try:
         tf.saved_model.save(module, str(path), signatures=signatures)
@@ -40,18 +40,16 @@ def write(model: keras.Model, path: Path, *, batch: int | None) -> None:
         raise OSError(f"a SavedModel cannot be written: {error.message}") from error
 
 
-def preprocess_of(model: keras.Model) -> Preprocess | None:
-    """Give what makes a colour picture the model's input, where the model knows it and takes what it gives."""
-    if not isinstance(model, kres.ResNet):
-        return None
-    preprocess, shape = kres.preprocess(model), tuple(model.inputs[0].shape[1:])
+def _fits(preprocess: Preprocess, model: keras.Model) -> bool:
+    """Say whether what `preprocess` makes of a colour picture is what the model takes."""
+    shape = tuple(model.inputs[0].shape[1:])
     if shape == (preprocess.size, preprocess.size, 3):
-        return preprocess
+        return True
     logger.warning("No %s: preprocessing gives %d pixels square, the input is %s", BYTES, preprocess.size, shape)
-    return None
+    return False
 
 
-def bytes_function(model: keras.Model, preprocess: Preprocess, *, batch: int | None) -> Any:
+def bytes_function(model: keras.Model, preprocess: Preprocess, *, batch: int | None, pixels: bool) -> Any:
     """Give a traced function from the bytes (batch,) of image files to the model's named outputs."""
     import tensorflow as tf
 
@@ -62,6 +60,7 @@ def bytes_function(model: keras.Model, preprocess: Preprocess, *, batch: int | N
         images = tf.map_fn(
             lambda encoded: preprocess.image_to_square(decode(encoded)), image_bytes, fn_output_signature=square
         )
-        return conversion.named_outputs(model(preprocess(images), training=False))
+        inputs = tf.cast(images, tf.float32) if pixels else preprocess(images)
+        return conversion.named_outputs(model(inputs, training=False))
 
     return serve_bytes

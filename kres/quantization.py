@@ -93,6 +93,9 @@ def quantized_twin(
     graph = IntegerGraph(lowered.model, _parts(lowered, keep_float))
     if graph.unknown:
         logger.info("%s: %s stay in float32, which int8 has not", model.name, ", ".join(graph.unknown))
+    if not graph.points:
+        layers = ", ".join(graph.kinds)
+        raise ValueError(f"Quantization takes a model with a layer that int8 has. Received: {model.name!r}: {layers}")
     twin = _written(graph, weight_bits=weight_bits, range_updates=range_updates)
     if isinstance(model, ResNet):
         options = {"weight_bits": weight_bits, "keep_float": list(keep_float), "range_updates": range_updates}

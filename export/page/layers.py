@@ -25,7 +25,7 @@ def _layers(errors: Sequence[LayerError]) -> str:
     lowest = sorted(errors, key=lambda error: error.snr_db)[:MOST_LAYERS]
     text = _bars(lowest, title=TITLE)
     if len(errors) > len(lowest):
-        everything = _bars(errors, title="All layers, in the network's order")
+        everything = _bars(errors, title="All layers")
         text += f"<details><summary>All {len(errors)} layers</summary>{everything}</details>"
     return text
 

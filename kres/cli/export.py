@@ -117,7 +117,7 @@ def export(
     from kres.export.compatibility import Platforms
     from kres.export.extras import require
     from kres.export.post_training import PostTraining
-    from kres.export.requests import Request, check_format, needs_calibration, options_for
+    from kres.export.request import Request, check_format, needs_calibration, options_for
     from kres.export.runtimes import CURRENT, named_runtimes
 
     names, skipped = makeable() if all_formats else ([check_format(name) for name in formats or ()], {})
@@ -175,7 +175,7 @@ def export(
             calibration_images=calibration_images,
             calibration_seed=calibration_seed,
         )
-        if about.class_names is None:
+        if about.class_names is None and named.classifies:
             about = replace(about, class_names=found.class_names)
         steps = Steps(progress, status, count=len(names))
         reports = export_all(

@@ -34,6 +34,11 @@ class Named:
     preprocess: Preprocess | None = None
     """What the user says of a model that does not know how images become its inputs."""
 
+    @property
+    def classifies(self) -> bool:
+        """Whether the model answers with one score a class, and not with maps or with several outputs."""
+        return len(self.model.outputs) == 1 and len(self.model.outputs[0].shape) == 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:

@@ -13,6 +13,7 @@ from kres.export.metadata import pack
 from kres.export.normalisation import RAW
 from kres.export.pixels import with_pixels
 from kres.preprocessing import Preprocess
+from tests.export.calibrated import calibrated
 
 SIZE = 12
 LABELS = ("ant", "bee & co", "<crab>")
@@ -52,7 +53,8 @@ def _classifiers(directory: Path) -> Iterator[tuple[str, Classifier]]:
         model = _net(preprocess)
         normalised = keras.ops.convert_to_numpy(preprocess(pixels))
         written = with_pixels(model, preprocess) if raw else model
-        options = Options(calibration=pixels if raw else normalised, io=io)
+        images = pixels if raw else normalised
+        options = calibrated(written, images, io=io) if FORMATS[format_name].calibrated else Options()
         path = directory / f"{name}{FORMATS[format_name].suffix}"
         FORMATS[format_name].write(written, path, options)
         if raw:

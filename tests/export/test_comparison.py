@@ -28,9 +28,9 @@ def test_rounding_of_flat_probabilities_is_no_difference():
     reference = Reference(images=np.zeros((64, 1, 1, 1)), labels=None, outputs=outputs)
     rounded = np.nextafter(outputs, np.where(rng.random(outputs.shape) < 0.5, 0, 1).astype(np.float32))
     tolerance = FORMATS["float32"].tolerance
-    assert judge(reference, rounded, tolerance, path=__file__, name="float32").passed
+    assert judge(reference, [rounded], tolerance, path=__file__, name="float32").passed
     shifted = outputs + np.eye(10, dtype=np.float32)[rng.integers(0, 10, 64)] * 2e-6
-    assert not judge(reference, shifted, tolerance, path=__file__, name="float32").passed
+    assert not judge(reference, [shifted], tolerance, path=__file__, name="float32").passed
 
 
 def test_is_probability():
@@ -69,7 +69,7 @@ def test_nan_is_always_rejected():
     reference = Reference(images=np.zeros((4, 1, 1, 1)), labels=None, outputs=outputs)
     bad = outputs.copy()
     bad[2, 1] = np.nan
-    report = judge(reference, bad, Tolerance(relative=1e9, cosine=-2.0), path=__file__, name="float32")
+    report = judge(reference, [bad], Tolerance(relative=1e9, cosine=-2.0), path=__file__, name="float32")
     assert not report.passed and "NaN or infinity on 1 of 4" in report.reason
     assert report.max_difference is None
 
@@ -80,5 +80,5 @@ def test_constant_answers_are_not_alike():
     logits = rng.normal(0, 1e-3, (64, 5))
     softmax = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
     reference = Reference(images=np.zeros((64, 1, 1, 1)), labels=None, outputs=softmax)
-    report = judge(reference, np.full_like(softmax, 0.2), FORMATS["int8"].tolerance, path=__file__, name="int8")
+    report = judge(reference, [np.full_like(softmax, 0.2)], FORMATS["int8"].tolerance, path=__file__, name="int8")
     assert not report.passed and "cosine" in report.reason

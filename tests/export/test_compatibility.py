@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kres import export
 from kres.export import conversion
-from kres.export.compatibility import lacking, operators
+from kres.export.compatibility import Platforms, lacking, operators
 from kres.export.inspection import inspect
 from kres.export.session import opened
 
@@ -135,18 +135,29 @@ def test_an_export_for_the_runtime_is_rejected_where_it_lacks_something(model, i
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.tflite.rejected", "m.tflite.rejected.json"]
 
 
-@pytest.mark.parametrize("name", [name for name in export.FORMATS if name != "saved_model"])
-def test_every_format_does_without_newer_operators_by_default(dense, images, tmp_path, name):
+def written(dense, images, directory, name):
+    """The report of a TFLite format for tflite-runtime 2.14."""
     row = export.FORMATS[name]
-    reports = export.export_all(
+    (report,) = export.export_all(
         dense,
-        tmp_path,
+        directory,
         [name],
         expected=export.reference(dense, images),
         calibration=images if row.calibrated else None,
-        target_runtime="2.14",
+        request=export.Request(platforms=Platforms(target="2.14")),
     )
-    assert "lacks" not in reports[0].reason and lacking(reports[0].path, "2.14") == ""
+    return report
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8", "int16x8", "weight_int8"])
+def test_formats_do_without_newer_operators(dense, images, tmp_path, name):
+    report = written(dense, images, tmp_path, name)
+    assert "lacks" not in report.reason and lacking(report.path, "2.14") == ""
+
+
+def test_int4_is_for_newer_runtimes(dense, images, tmp_path):
+    report = written(dense, images, tmp_path, "weight_int4")
+    assert not report.passed and "newer runtimes than tflite-runtime 2.14, which lacks int4 weights" in report.reason
 
 
 def test_targets_that_there_are_not(model, images, tmp_path):

@@ -235,7 +235,7 @@ def test_a_rejected_artifact_leaves_the_old_pair_alone(tmp_path, monkeypatch):
 
 def test_an_export_that_breaks_off_leaves_no_sidecar_of_another_file(tmp_path, monkeypatch):
     """The disk is full, or the power is gone, as the new file gets its name."""
-    from kres.export import artifacts
+    from kres.export import delivery
 
     path = tmp_path / "m.tflite"
     write(path, PER_CHANNEL)
@@ -243,7 +243,7 @@ def test_an_export_that_breaks_off_leaves_no_sidecar_of_another_file(tmp_path, m
     def broken(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artifacts, "move", broken)
+    monkeypatch.setattr(delivery, "move", broken)
     with pytest.raises(OSError, match="No space"):
         write(path, UNIFORM)
     assert os.listdir(tmp_path) == ["m.tflite"]

@@ -61,7 +61,7 @@ def test_a_drop_that_cannot_be_met_stops_no_other_format(model, images, tmp_path
     wrong = (np.asarray(model(images)).argmax(1) + 1) % 5
     expected = export.Reference(images=images, labels=wrong, outputs=np.eye(5, dtype=np.float32)[wrong])
     how = export.PostTraining(max_drop=0.1)
-    options = {"expected": expected, "calibration": images, "how": how}
+    options = {"expected": expected, "calibration": images, "request": export.Request(how=how)}
     reports = export.export_all(model, tmp_path, ["int8", "dynamic"], **options)
     assert "still loses too much" in reports[0].reason and not reports[0].passed
     # The second one was written, run and judged: this reference is wrong about it too.

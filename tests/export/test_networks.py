@@ -14,10 +14,11 @@ import tensorflow as tf
 import kres
 import kres.zoo
 from kres import export
-from kres.export import conversion, formats, runner
+from kres.export import conversion, runner
 from kres.export.comparison import judge
 from kres.export.inspection import artifact_format
 from kres.export.session import opened
+from tests.export.calibrated import calibrated
 
 # One small row a family; of families that mix kinds of norm, order or convolution, one a kind.
 ROWS = (
@@ -79,13 +80,13 @@ def run_here(path: Path, images: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.parametrize("row", ROWS)
 def test_every_format(row, tmp_path):
     model, images = shortened(row), noise()
-    expected, options = export.reference(model, images), formats.Options(calibration=images)
-    folded = conversion.folded(model)
+    expected, folded = export.reference(model, images), conversion.folded(model)
+    options = calibrated(folded, images)
     for name, kind in export.FORMATS.items():
         path = tmp_path / f"m{kind.suffix}"
         kind.write(folded, path, options)
         assert artifact_format(path) == name
-        report = judge(expected, run_here(path, images)[0], kind.tolerance, path=path, name=name)
+        report = judge(expected, run_here(path, images), kind.tolerance, path=path, name=name)
         assert report.passed, f"{name}: {report.reason}"
 
 

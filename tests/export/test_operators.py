@@ -8,6 +8,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from kres.export import formats
 from kres.export.flatbuffer import unpack
 from kres.export.operators import cut
+from tests.export.calibrated import calibrated
 
 layers = keras.layers
 
@@ -37,8 +38,7 @@ def network() -> keras.Model:
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8"])
 def test_parts_in_their_order_are_the_whole(network, tmp_path, name):
     images = np.random.default_rng(0).normal(size=(4, 16, 16, 3)).astype(np.float32)
-    calibrated = formats.FORMATS[name].calibrated
-    options = formats.Options(calibration=images) if calibrated else formats.Options()
+    options = calibrated(network, images) if formats.FORMATS[name].calibrated else formats.Options()
     path = tmp_path / "m.tflite"
     formats.FORMATS[name].write(network, path, options)
     graph = unpack(path.read_bytes()).subgraphs[0]

@@ -22,6 +22,7 @@ from kres.export.page.answers import confusion_matrix
 from kres.export.page.charts import Bar, bars, line_chart, ticks
 from kres.export.page.document import STYLE
 from kres.export.reports import Change, Reference, Report
+from kres.export.session import ArtifactError
 from kres.preprocessing import Preprocess
 from tests.export.chromium import chromium
 from tests.export.classifiers import SIZE, Classifier
@@ -325,7 +326,7 @@ def test_failed_write_leaves_the_old_page(evidence, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     write_page(evidence, path)
     before = path.read_text()
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(ArtifactError, match="no such artifact"):
         write_page(replace(evidence, artifacts=[artifact(tmp_path / "gone.tflite", "float32")]), path)
     monkeypatch.setattr("pathlib.Path.replace", lambda *paths: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):

@@ -26,10 +26,10 @@ def files(model, images, tmp_path_factory):
 
 def test_every_layer_of_a_float32_file_is_exact(model, images, files):
     errors = export.tensor_errors(model, files["float32"], images[:4])
-    # What a ReLU follows at once, and the convolutions below the norms, have no tensor of their own.
-    norms = {f"block{index}_{part}_norm" for index in (0, 1) for part in ("2", "shortcut")}
+    # What a ReLU follows at once has no tensor of its own; the norms are folded into the convolutions.
+    convs = {f"block{index}_{part}_conv" for index in (0, 1) for part in ("2", "shortcut")}
     others = {layer.name for layer in model.layers if isinstance(layer, keras.layers.ReLU | keras.layers.Dense)}
-    assert {error.name for error in errors} == norms | others | {model.layers[-2].name}
+    assert {error.name for error in errors} == convs | others | {model.layers[-2].name}
     assert min(error.snr_db for error in errors) > EXACT_DECIBELS
 
 
@@ -47,7 +47,7 @@ def test_the_layer_with_other_weights_is_found(model, images, files):
     layer.kernel.assign(1.5 * layer.kernel)
     errors = export.tensor_errors(other, files["float32"], images[:4])
     found = {error.name: error.snr_db for error in errors}
-    assert found["block1_2_norm"] < 20 < EXACT_DECIBELS < found["block1_shortcut_norm"]
+    assert found["block1_2_conv"] < 20 < EXACT_DECIBELS < found["block1_shortcut_conv"]
     # It and what comes after it: the block's ReLU, the mean and the dense layer.
     assert sum(decibels < EXACT_DECIBELS for decibels in found.values()) == 4
 
@@ -60,7 +60,7 @@ def test_layers_of_several_operations(row, tmp_path):
     path = tmp_path / "m.tflite"
     export.tflite(model, path, images=images)
     errors = export.tensor_errors(model, path, images)
-    assert len(errors) > 35 and min(error.snr_db for error in errors) > EXACT_DECIBELS
+    assert len(errors) > 20 and min(error.snr_db for error in errors) > EXACT_DECIBELS
 
 
 def test_names_that_a_second_tracing_would_make(model, files, tmp_path):

@@ -1,0 +1,12 @@
+"""Options of a format that takes its ranges from images, for tests that write a file without delivering it."""
+
+import keras
+import numpy as np
+
+from kres.export.formats import Options
+from kres.export.post_training import PostTraining, quantize
+
+
+def calibrated(model: keras.Model, images: np.ndarray, io: str = "float32") -> Options:
+    """The options that `deliver` would make: the images, and int8's twin of the model."""
+    return Options(calibration=images, quantized=quantize(model, images, PostTraining()), io=io)

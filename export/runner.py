@@ -267,9 +267,6 @@ def main() -> None:
     parser.add_argument("--measure", type=int, default=0, metavar="RUNS")
     parser.add_argument("--parts", default="", metavar="DIR", help="files of one operator each, timed in their order")
     arguments = parser.parse_args()
-    # Python looks for modules beside a script first, and what lies here is nobody's `images` or `tables`.
-    here = os.path.dirname(os.path.realpath(__file__))
-    sys.path[:] = [place for place in sys.path if os.path.realpath(place or os.curdir) != here]
     # Interpreters may print; the answers keep the real standard output to themselves.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -16,6 +16,13 @@ PRINTED = {
     "01_quickstart": ["held-out digits right", "a 0: answered"],
     "02_zoo": ["timm/resnet18.a1_in1k", "head alone: ", "with stage 4: ", "layers became"],
     "03_degradation": ["Degradation is shown", "residual, 26 layers: ", "(b) BN after the sum: ", "gamma 0: highest"],
+    "04_export": [
+        "tf.lite 2.",
+        "spoilt.int8.tflite.rejected: top-1 loses",
+        "equalize",
+        "trained on with them",
+        "a 1: answered",
+    ],
 }
 
 

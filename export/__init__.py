@@ -8,6 +8,7 @@ from kres.export.artifacts import CALIBRATION_IMAGES, RejectedError, export_all,
 from kres.export.benchmarking import Timing, benchmark
 from kres.export.browser import web_page
 from kres.export.calibration import collect_ranges
+from kres.export.compatibility import Platforms
 from kres.export.extras import MissingExtraError
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
@@ -35,6 +36,7 @@ __all__ = [
     "LayerError",
     "MissingExtraError",
     "Page",
+    "Platforms",
     "PostTraining",
     "Reference",
     "RejectedError",

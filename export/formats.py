@@ -11,7 +11,7 @@ from kres.export import conversion, onnx_export, serving, weight_only
 from kres.export.casts import without_casts
 from kres.export.losses import Quantized
 from kres.preprocessing import Preprocess
-from kres.quantization import check_ranges, is_twin
+from kres.quantization import check_ranges, is_twin, kernels_rounded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +104,12 @@ def int8(model: keras.Model, path: Path, options: Options) -> None:
             raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
         model = options.quantized.twin
     check_ranges(model)
-    converter = conversion.converter(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
-    path.write_bytes(without_casts(conversion.convert(converter)))
+    with kernels_rounded(model):
+        converter = conversion.converter(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
+        content = without_casts(conversion.convert(converter))
+    path.write_bytes(content)
 
 
 def int16x8(model: keras.Model, path: Path, options: Options) -> None:

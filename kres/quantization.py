@@ -3,7 +3,8 @@
 import difflib
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -22,6 +23,7 @@ from kres.quantized_layers import (
     QuantizedDense,
     QuantizedDepthwiseConv2D,
     RangeUpdates,
+    RoundedKernel,
 )
 from kres.scopes import recursion_for
 
@@ -44,19 +46,11 @@ _QUANTIZED: dict[type, Any] = {
 def activation_points(model: keras.Model) -> list[str]:
     """Names of the layers whose outputs int8 needs a range of, the input's among them, in the order of the network.
 
-    They are layers of `observed(model)`: those of the fused network, and `<name>_linear` for what one with an
-    activation within computes before it. Raises ValueError as `quantized_twin`.
+    They are those of the fused network, and `<name>_linear` for what one with an activation within computes before it.
+    A softmax is none, as its range is fixed. Raises ValueError as `quantized_twin`.
     """
-    return list(IntegerGraph(lower(model).model).points)
-
-
-def observed(model: keras.Model) -> keras.Model:
-    """The fused network in float32 that puts out {name: the tensor of that activation point}, for images (n, h, w, c).
-
-    Raises ValueError as `quantized_twin`.
-    """
-    graph = IntegerGraph(lower(model).model)
-    return keras.Model(graph.model.input, {name: point.tensor for name, point in graph.points.items()})
+    points = IntegerGraph(lower(model).model).points
+    return [name for name, point in points.items() if point.bounds is None]
 
 
 def quantized_twin(
@@ -212,6 +206,23 @@ def set_ranges(twin: keras.Model, ranges: Mapping[str, tuple[float, float]]) -> 
             raise ValueError(f"a range is two finite numbers, the lower first. Received: {name}=({low}, {high})")
     for name, (low, high) in ranges.items():
         _set(layers[name], min(low, 0.0), max(high, 0.0))
+
+
+@contextmanager
+def kernels_rounded(twin: keras.Model) -> Iterator[None]:
+    """Within it the kernels of a twin hold what it rounds them to, so that a converter that rounds anew finds the same.
+
+    Two roundings of one value halfway between two steps need not agree.
+    """
+    layers = [layer for layer in twin.layers if isinstance(layer, RoundedKernel)]
+    before = [keras.ops.convert_to_numpy(layer.kernel) for layer in layers]
+    try:
+        for layer in layers:
+            layer.kernel.assign(keras.ops.reshape(layer.rounded_kernel()[0], layer.kernel.shape))
+        yield
+    finally:
+        for layer, kernel in zip(layers, before, strict=True):
+            layer.kernel.assign(kernel)
 
 
 def _set(layer: FakeQuantize, low: float, high: float) -> None:

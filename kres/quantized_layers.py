@@ -90,7 +90,7 @@ def _with_gradient(value: Tensor, share: float) -> Tensor:
     return value * share + keras.ops.stop_gradient(value * (1 - share))
 
 
-class _QuantizedKernel:
+class RoundedKernel:
     """What the layers below share: kernel and bias as int8 arithmetic holds them, and no activation.
 
     The kernel is rounded to 2 ** `weight_bits` - 1 steps of its own size, symmetrically: with fewer than 8 bits to a
@@ -98,18 +98,14 @@ class _QuantizedKernel:
     the product of a step of the kernel and one of the input.
     """
 
+    kernel: Any
     weight_bits: int
     per_channel = True
     """Whether each channel of the kernel has its own step, or all the same."""
 
     def call(self, inputs: Tensor, step: Tensor) -> Tensor:
         """The layer's outputs without an activation, for inputs rounded to that step ()."""
-        kernel = self.flat(self.kernel)  # type: ignore[attr-defined]
-        axes = tuple(range(len(kernel.shape) - 1)) if self.per_channel else None
-        largest = keras.ops.stop_gradient(keras.ops.max(keras.ops.abs(kernel), axis=axes))
-        # Of a kernel of zeros too: int8 has no step of no size.
-        unit = keras.ops.maximum(largest, 1e-6) / (2 ** (self.weight_bits - 1) - 1)
-        kernel = kernels.fake_quantize(kernel, -127 * unit, 127 * unit, per_channel=self.per_channel, narrow=True)
+        kernel, unit = self.rounded_kernel()
         outputs = self.product(inputs, kernel)
         if not self.use_bias:  # type: ignore[attr-defined]
             return outputs
@@ -117,6 +113,16 @@ class _QuantizedKernel:
         bias = keras.ops.convert_to_tensor(self.bias)  # type: ignore[attr-defined]
         rounded = keras.ops.round(bias / unit) * unit
         return keras.ops.add(outputs, bias + keras.ops.stop_gradient(rounded - bias))
+
+    def rounded_kernel(self) -> tuple[Tensor, Tensor]:
+        """The kernel as `flat` gives it, rounded, and its step, () or one a channel."""
+        kernel = self.flat(self.kernel)
+        axes = tuple(range(len(kernel.shape) - 1)) if self.per_channel else None
+        largest = keras.ops.stop_gradient(keras.ops.max(keras.ops.abs(kernel), axis=axes))
+        # Of a kernel of zeros too: int8 has no step of no size.
+        unit = keras.ops.maximum(largest, 1e-6) / (2 ** (self.weight_bits - 1) - 1)
+        rounded = kernels.fake_quantize(kernel, -127 * unit, 127 * unit, per_channel=self.per_channel, narrow=True)
+        return rounded, unit
 
     def flat(self, kernel: Tensor) -> Tensor:
         """The kernel (..., c) with its output channels in the last axis."""
@@ -132,7 +138,7 @@ class _QuantizedKernel:
 
 
 @keras.saving.register_keras_serializable(package="kres")
-class QuantizedConv1D(_QuantizedKernel, keras.layers.Conv1D):
+class QuantizedConv1D(RoundedKernel, keras.layers.Conv1D):
     """`keras.layers.Conv1D` on (n, w, c) with kernel and bias as int8 arithmetic holds them."""
 
     def __init__(self, *args: Any, weight_bits: int = 8, **kwargs: Any) -> None:
@@ -157,7 +163,7 @@ class QuantizedConv1D(_QuantizedKernel, keras.layers.Conv1D):
 
 
 @keras.saving.register_keras_serializable(package="kres")
-class QuantizedConv2D(_QuantizedKernel, GroupedConv2D):
+class QuantizedConv2D(RoundedKernel, GroupedConv2D):
     """`keras.layers.Conv2D` on (n, h, w, c), grouped or not, with kernel and bias as int8 arithmetic holds them."""
 
     def __init__(self, *args: Any, weight_bits: int = 8, **kwargs: Any) -> None:
@@ -170,7 +176,7 @@ class QuantizedConv2D(_QuantizedKernel, GroupedConv2D):
 
 
 @keras.saving.register_keras_serializable(package="kres")
-class QuantizedDepthwiseConv2D(_QuantizedKernel, keras.layers.DepthwiseConv2D):
+class QuantizedDepthwiseConv2D(RoundedKernel, keras.layers.DepthwiseConv2D):
     """`keras.layers.DepthwiseConv2D` on (n, h, w, c) with kernel and bias as int8 arithmetic holds them."""
 
     def __init__(self, *args: Any, weight_bits: int = 8, **kwargs: Any) -> None:
@@ -194,7 +200,7 @@ class QuantizedDepthwiseConv2D(_QuantizedKernel, keras.layers.DepthwiseConv2D):
 
 
 @keras.saving.register_keras_serializable(package="kres")
-class QuantizedDense(_QuantizedKernel, keras.layers.Dense):
+class QuantizedDense(RoundedKernel, keras.layers.Dense):
     """`keras.layers.Dense` on (n, ..., c) with kernel and bias as int8 arithmetic holds them.
 
     One step for the whole kernel: tflite-runtime 2.14 refuses a dense layer with a step a channel.

@@ -13,7 +13,6 @@ from kres.quantization import (
     check_ranges,
     is_twin,
     observe_ranges,
-    observed,
     quantized_twin,
     ranges,
     set_ranges,
@@ -67,20 +66,7 @@ def test_points_are_what_int8_rounds(model):
         "stem_act1",
         "avg_pool",
         "predictions_linear",
-        "predictions",
     ]
-
-
-def test_observed_tensors_are_the_float_networks(model):
-    images = images_for(model)
-    fused = kres.fuse(model)
-    seen = observed(model)(images, training=False)
-    assert list(seen) == activation_points(fused)
-    np.testing.assert_array_equal(seen["images"], images)
-    inner = keras.Model(fused.input, fused.get_layer("stage2_out").output)
-    np.testing.assert_allclose(seen["stage2_out"], inner(images), rtol=1e-4, atol=1e-5)
-    # Behind a softmax float32 leaves little.
-    np.testing.assert_allclose(seen["predictions"], model(images, training=False), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["resnetv2_50", "resnetblur18", "ecaresnet50d"])
@@ -143,7 +129,7 @@ def test_any_functional_model_has_a_twin_that_is_saved_and_loaded(tmp_path):
     images = images_for(model)
     made = quantized_twin(model)
     observe_ranges(made, [images])
-    assert {"inner", "silu_gate", "silu", "bare", "head_linear", "head"} <= set(activation_points(model))
+    assert {"inner", "silu", "bare", "head_linear"} <= set(activation_points(model))
     assert np.abs(np.asarray(made(images)) - np.asarray(model(images))).max() < 0.05
     made.save(tmp_path / "twin.keras")
     np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "twin.keras")(images), made(images))

@@ -10,13 +10,13 @@ from kres.export.layers import layer_errors
 from kres.export.losses import EXACT_DB
 from kres.export.units import Units
 from kres.lowering import lower
-from kres.quantization import quantized_twin, ranges, set_ranges
+from kres.quantization import quantized_twin, set_ranges
 
 
 def calibrated(model, images, **options):
     """A quantized twin with min-max ranges."""
     twin = quantized_twin(model, **options)
-    set_ranges(twin, collect_ranges(model, images, points=ranges(twin)))
+    set_ranges(twin, collect_ranges(model, images))
     return twin
 
 

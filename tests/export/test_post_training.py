@@ -51,7 +51,7 @@ def loss(model, twin, images):
 def calibrated(model, images, **options):
     """A quantized twin with min-max ranges."""
     twin = quantized_twin(model, **options)
-    set_ranges(twin, collect_ranges(model, images, points=ranges(twin)))
+    set_ranges(twin, collect_ranges(model, images))
     return twin
 
 

@@ -92,7 +92,8 @@ def test_several_outputs_and_a_sequential_model(images, tmp_path):
     body = keras.Sequential(
         [keras.Input(images.shape[1:]), keras.layers.Conv2D(4, 3, name="conv"), keras.layers.ReLU()]
     )
-    fork = keras.Model(body.inputs[0], [body.outputs[0], keras.layers.Conv2D(2, 1, name="head")(body.outputs[0])])
+    head = keras.layers.Conv2D(2, 1, name="head")(keras.layers.Conv2D(3, 3, name="middle")(body.outputs[0]))
+    fork = keras.Model(body.inputs[0], [body.outputs[0], head])
     for model in (body, fork):
         export.tflite(model, tmp_path / "m.tflite", images=images)
         errors = export.tensor_errors(model, tmp_path / "m.tflite", images[:2])

@@ -12,7 +12,9 @@ from kres.export import formats
 from kres.export.formats import Options
 from kres.export.inspection import inspect
 from kres.export.losses import Quantized
-from kres.quantization import is_twin, observe_ranges, quantized_twin
+from kres.export.session import opened
+from kres.quantization import is_twin, observe_ranges, quantized_twin, ranges
+from kres.quantized_layers import RoundedKernel
 from tests.families import small
 from tests.test_quantization import images_for, lively
 
@@ -141,3 +143,25 @@ def test_what_a_twin_cannot_be_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match="needs a range for each activation"):
         formats.int8(twin, tmp_path / "m.tflite", Options())
     assert not list(tmp_path.iterdir())
+
+
+def test_kernels_halfway_between_two_steps_are_rounded_once(build_net, images, tmp_path):
+    """The converter rounds by itself what the twin rounds; a value that is half a step must go the same way in both."""
+    twin = quantized_twin(build_net(activation=None), weight_bits=4)
+    rng = np.random.default_rng(0)
+    for layer in twin.layers:
+        if isinstance(layer, RoundedKernel):
+            halves = rng.integers(-6, 6, layer.kernel.shape) + 0.5 + rng.uniform(-1e-5, 1e-5, layer.kernel.shape)
+            halves.reshape(-1, halves.shape[-1])[0] = 7  # the largest, which makes the step
+            layer.kernel.assign(rng.uniform(0.01, 0.03, halves.shape[-1]) * halves)
+    observe_ranges(twin, [images])
+    before = twin.get_weights()
+    expected = np.asarray(twin(images))
+    path = tmp_path / "m.tflite"
+    export.tflite(twin, path, quantization="int8", images=images)
+    with opened(path) as session:
+        found = np.stack([session.answer(image) for image in images])
+    low, high = ranges(twin)["predictions"]
+    assert np.abs(found - expected).max() <= 2.01 * (high - low) / 255
+    for own, other in zip(twin.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(own, other)

@@ -13,6 +13,8 @@ from kres.export.graph import rewritten
 from kres.scopes import recursion_for
 
 FLOAT32 = "float32"
+PIXELS = "pixels"
+"""Name of an input of raw grey levels, of a model and of its artifacts."""
 
 
 class UnsupportedError(ValueError):
@@ -131,13 +133,18 @@ def named_outputs(outputs: Any) -> dict[str, Any]:
     return {"output": next(iter(found.values()))} if len(found) == 1 else dict(sorted(found.items()))
 
 
+def input_name(model: keras.Model) -> str:
+    """Name an artifact's input: what holds raw pixels says so, wherever the file is taken."""
+    return PIXELS if model.inputs[0].name == PIXELS else "image"
+
+
 def serving_function(model: keras.Model, *, batch: int | None) -> Any:
     """Give a traced function from (batch, h, w, c) float32 images to the model's named outputs in inference mode."""
     import tensorflow as tf
 
     shape = (batch, *model.inputs[0].shape[1:])
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=input_name(model))], autograph=False)
     def serve(image: Any) -> dict[str, Any]:
         return named_outputs(model(image, training=False))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kres.export.inspection import artifact_format
+from kres.export.session import ArtifactError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +62,13 @@ def _tensor(tensor: Any) -> Tensor:
 
 def _saved_model(path: Path) -> Interface:
     import tensorflow as tf
+    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    signature = SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
+    try:
+        signature = SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
+    except (DecodeError, IndexError) as error:
+        raise ArtifactError(f"a SavedModel that cannot be loaded: {error}. Received: {path}") from error
 
     def tensors(found: Any) -> tuple[Tensor, ...]:
         return tuple(

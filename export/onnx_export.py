@@ -15,7 +15,9 @@ def write(model: keras.Model, path: Path) -> None:
     Raises UnsupportedError for an operation that ONNX, or tf2onnx, does not have.
     """
     # With a batch of 1, tf2onnx takes a map of one position for a bias, and writes a convolution of four inputs.
-    spec = keras.InputSpec(shape=(None, *model.inputs[0].shape[1:]), dtype=conversion.FLOAT32, name="image")
+    spec = keras.InputSpec(
+        shape=(None, *model.inputs[0].shape[1:]), dtype=conversion.FLOAT32, name=conversion.input_name(model)
+    )
     with warnings.catch_warnings():
         # Keras gives NumPy back the names that tf2onnx still looks for there.
         warnings.filterwarnings("ignore", message="In the future `np.object`", category=FutureWarning)

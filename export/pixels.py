@@ -7,7 +7,9 @@ import keras
 import numpy as np
 
 import kres
-from kres.export import metadata, sidecar
+from kres.export import metadata
+from kres.export.conversion import PIXELS
+from kres.export.interfaces import interface
 from kres.preprocessing import Preprocess
 from kres.quantization import SUFFIX as QUANTIZED
 from kres.quantization import is_twin
@@ -17,8 +19,7 @@ from kres.scopes import recursion_for
 LAYER = "normalise"
 RANGE = (0.0, 255.0)
 """Grey levels of an input, whatever the calibration images hold: scale 1 and zero point 0 in uint8."""
-INPUT = "pixels"
-INPUT_RANGE = {INPUT: RANGE}
+INPUT_RANGE = {PIXELS: RANGE}
 # Normalised and taken back in float32, a grey level strays by 1e-4 at most.
 TOLERANCE = 1e-2
 CHUNK = 64
@@ -41,9 +42,9 @@ def with_pixels(model: keras.Model, preprocess: Preprocess, *, rounded: bool = T
     channels = len(preprocess.mean)
     if shape[-1] != channels:
         raise ValueError(f"`preprocess` is for {channels} channels. Received: a model of input shape {shape}")
-    pixels = keras.Input(shape, name=INPUT)
+    pixels = keras.Input(shape, name=PIXELS)
     if rounded and is_twin(model):
-        levels, step = FakeQuantize(bounds=RANGE, name=f"{INPUT}{QUANTIZED}")(pixels)
+        levels, step = FakeQuantize(bounds=RANGE, name=f"{PIXELS}{QUANTIZED}")(pixels)
         layer = QuantizedConv2D(channels, 1, dtype="float32", name=LAYER)
         normalised = layer(levels, step)
     else:
@@ -96,9 +97,11 @@ def known(preprocess: Preprocess | None) -> Preprocess:
 
 
 def takes_pixels(path: str | Path) -> bool:
-    """Say whether an artifact's input is grey levels, as its metadata tell it, or of a SavedModel its sidecar."""
+    """Say whether an artifact's input is grey levels: of a TFLite file its metadata tell it, else the input's name."""
     path = Path(path)
-    return metadata.takes_pixels(path) if metadata.is_tflite(path) else sidecar.takes_pixels(path)
+    if metadata.is_tflite(path):
+        return metadata.takes_pixels(path)
+    return [tensor.name for tensor in interface(path).inputs] == [PIXELS]
 
 
 def grey_levels(images: np.ndarray, preprocess: Preprocess) -> np.ndarray:

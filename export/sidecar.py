@@ -13,7 +13,6 @@ from kres.export.about import About
 from kres.export.interfaces import interface
 from kres.export.normalisation import Normalisation
 from kres.export.reports import Report
-from kres.export.session import ArtifactError
 
 SUFFIX = ".json"
 
@@ -76,19 +75,3 @@ def sha256(path: Path) -> str:
         return hashlib.sha256(lines.encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def takes_pixels(artifact: Path) -> bool:
-    """Say whether the sidecar of an artifact calls its input grey levels; without a sidecar it is none."""
-    try:
-        facts = json.loads(path_of(artifact).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return False
-    except ValueError as error:
-        raise ArtifactError(
-            f"the JSON beside an artifact is damaged: {error}. Received: {path_of(artifact)}"
-        ) from error
-    if "inputs" not in facts:  # that of a rejected one
-        return False
-    source = facts["inputs"][0]["normalisation"]
-    return source is not None and Normalisation(mean=tuple(source["mean"]), std=tuple(source["std"])).raw

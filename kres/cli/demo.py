@@ -34,7 +34,7 @@ def demo(
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
     from kres.cli.models import class_names, proof, resolve
-    from kres.export import About, Request, export_all, litert_js
+    from kres.export import CALIBRATION_IMAGES, About, Request, export_all, litert_js
     from kres.training import fit
 
     if web:
@@ -47,7 +47,7 @@ def demo(
     with Console(stderr=True).status("running the Keras model") as status:
         named = resolve(str(workdir))
         names = class_names(named, None)
-        found = proof(named, DATA, limit=result.n_images)
+        found = proof(named, DATA, limit=result.n_images, calibration_images=CALIBRATION_IMAGES)
         reports = export_all(
             named.model,
             target,

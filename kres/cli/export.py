@@ -174,7 +174,7 @@ def export(
             data,
             limit=images,
             on_corrupt=on_corrupt,
-            calibration_images=calibration_images,
+            calibration_images=calibration_images if calibrated else 0,
             calibration_seed=calibration_seed,
         )
         if about.class_names is None and named.classifies:

@@ -181,13 +181,13 @@ def proof(
     *,
     limit: int,
     on_corrupt: str = "fail",
-    calibration_images: int = export.CALIBRATION_IMAGES,
+    calibration_images: int = 0,
     calibration_seed: int = 0,
 ) -> Proof:
     """Run the model on at most `limit` held-out images of `data`, or else of the source that it was trained on.
 
     To calibrate on come so many images of the train split, or all where it has fewer, never augmented: each class as
-    often as the others while it has images, chosen by the seed.
+    often as the others while it has images, chosen by the seed. For none, the train split is not read.
 
     Without either, on seeded random images, which can neither calibrate nor show an accuracy; the description says so.
     Raises ValueError where the source's classes are not the model's.
@@ -213,8 +213,10 @@ def proof(
     with corrupt_named(source.test):
         images = evaluation_images(source, preprocess)
         reference = export.reference(named.model, images, limit=limit, preprocess=preprocess)
-    count = min(calibration_images, len(source.train))
-    calibration, _ = sample_images(source, preprocess, count=count, seed=calibration_seed)
+    calibration = None
+    if calibration_images:
+        count = min(calibration_images, len(source.train))
+        calibration, _ = sample_images(source, preprocess, count=count, seed=calibration_seed)
     description = f"{len(reference.images)} held-out images of {source.name}"
     return Proof(
         reference=reference, calibration=calibration, description=description, class_names=tuple(source.class_names)

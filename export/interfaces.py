@@ -62,12 +62,12 @@ def _tensor(tensor: Any) -> Tensor:
 
 def _saved_model(path: Path) -> Interface:
     import tensorflow as tf
-    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     try:
         signature = SavedModel.FromString((path / "saved_model.pb").read_bytes()).meta_graphs[0].signature_def
-    except (DecodeError, IndexError) as error:
+    # protobuf's own error, or an index where a graph is missing.
+    except Exception as error:
         raise ArtifactError(f"a SavedModel that cannot be loaded: {error}. Received: {path}") from error
 
     def tensors(found: Any) -> tuple[Tensor, ...]:

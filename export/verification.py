@@ -20,10 +20,9 @@ from kres.export.reports import Answers, Reference, Report
 from kres.export.runner import open_saved_model
 from kres.export.runtimes import CURRENT, Runtime
 from kres.export.session import ArtifactError, opened
-from kres.export.walking import chunks
+from kres.export.walking import CHUNK, chunks
 from kres.preprocessing import Preprocess
 
-CHUNK = 64
 # One image more or less must not be all that a top-1 is made of.
 FEWEST_FOR_TOP1 = 32
 

@@ -66,10 +66,16 @@ def deliver(
         if options.quantized is not None:
             quantized = options.quantized
             report = dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)
-        if not report.passed:
-            return _rejected(report, written, path)
-        report = dataclasses.replace(report, path=str(path))
-        _accepted(written, path, sidecar.describe(written, report, about, normalisation, probabilities=probabilities))
+        report = dataclasses.replace(report, path=str(path if report.passed else _rejected_name(path)))
+        facts = sidecar.describe(
+            report,
+            about,
+            artifact=written,
+            preprocess=expected.preprocess,
+            pixels=options.pixels,
+            probabilities=probabilities,
+        )
+        (_accepted if report.passed else _rejected)(written, path, facts)
         return report
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -94,13 +100,11 @@ def _accepted(written: Path, path: Path, facts: dict[str, object]) -> None:
         remove(leftover)
 
 
-def _rejected(report: Report, written: Path, path: Path) -> Report:
+def _rejected(written: Path, path: Path, facts: dict[str, object]) -> None:
     rejected = _rejected_name(path)
-    report = dataclasses.replace(report, path=str(rejected))
-    aside = sidecar.write(dataclasses.asdict(report), written.parent)
+    aside = sidecar.write(facts, written.parent)
     move(written, rejected)
     os.replace(aside, sidecar.path_of(rejected))
-    return report
 
 
 def _rejected_name(path: Path) -> Path:

@@ -10,11 +10,15 @@ import keras
 
 import kres
 from kres.export.about import About
-from kres.export.conversion.normalisation import Normalisation
-from kres.export.files.interfaces import interface
+from kres.export.conversion.normalisation import RAW, Normalisation
+from kres.export.files.interfaces import Interface, interface
 from kres.export.proof.reports import Report
+from kres.export.runtimes.session import ArtifactError
+from kres.preprocessing import Preprocess
 
 SUFFIX = ".json"
+SCHEMA = 1
+"""Goes up when a reader of the JSON must change."""
 
 
 def path_of(artifact: Path) -> Path:
@@ -23,27 +27,37 @@ def path_of(artifact: Path) -> Path:
 
 
 def describe(
-    artifact: Path, report: Report, about: About, normalisation: Normalisation | None, *, probabilities: bool
+    report: Report,
+    about: About,
+    *,
+    artifact: Path | None,
+    preprocess: Preprocess | None,
+    pixels: bool,
+    probabilities: bool,
 ) -> dict[str, Any]:
-    """Describe the artifact that lies at `artifact` as JSON holds it; `report` names it by its final path."""
+    """Describe an artifact as JSON holds it, with the same keys whether it passed, was rejected or was never made.
+
+    `artifact` is where the file lies now, None where there is none: then its size, hash and tensors are None.
+    `report` names it by its final path and says whether it passed. `preprocess` is how pictures become the Keras
+    model's input, where that is known, and `pixels` whether the file takes raw grey levels and does its arithmetic
+    itself: `preprocess` stands there whole, and each input's `normalisation` is what is left to the application.
+    """
     import tensorflow as tf
 
-    tensors = interface(artifact)
-    image = {"layout": "NHWC", **_meaning(normalisation, channels=tensors.inputs[0].shape[-1])}
-    answer = (
-        {"meaning": "probabilities", "value_range": [0.0, 1.0]}
-        if probabilities and len(tensors.outputs) == 1
-        else {"meaning": "values"}
-    )
+    tensors = _tensors(artifact, report)
     known = {key: value for key, value in dataclasses.asdict(about).items() if value and key != "class_names"}
     return {
+        "schema": SCHEMA,
         "artifact": Path(report.path).name,
         "format": report.format,
-        "size_bytes": report.size_bytes,
-        "sha256": sha256(artifact),
+        "passed": report.passed,
+        "reason": report.reason,
+        "size_bytes": None if artifact is None else report.size_bytes,
+        "sha256": None if artifact is None else sha256(artifact),
         **known,
-        "inputs": [{**dataclasses.asdict(tensor), **image} for tensor in tensors.inputs],
-        "outputs": [{**dataclasses.asdict(tensor), **answer} for tensor in tensors.outputs],
+        "preprocess": None if preprocess is None else preprocess.to_dict(),
+        "inputs": None if tensors is None else _inputs(tensors, preprocess, pixels=pixels),
+        "outputs": None if tensors is None else _outputs(tensors, probabilities=probabilities),
         "labels": None if about.class_names is None else list(about.class_names),
         "versions": {"kres": kres.__version__, "keras": keras.__version__, "tensorflow": tf.__version__},
         "verification": {key: value for key, value in dataclasses.asdict(report).items() if key != "path"},
@@ -57,9 +71,37 @@ def write(value: dict[str, Any], directory: Path) -> Path:
     return path
 
 
+def _tensors(artifact: Path | None, report: Report) -> Interface | None:
+    """An artifact's tensors; one that was rejected may be too damaged to tell them."""
+    if artifact is None:
+        return None
+    try:
+        return interface(artifact)
+    except ArtifactError:
+        if report.passed:
+            raise
+        return None
+
+
+def _inputs(tensors: Interface, preprocess: Preprocess | None, *, pixels: bool) -> list[dict[str, Any]]:
+    known = None if preprocess is None else Normalisation.of(preprocess)
+    normalisation = RAW if pixels else known
+    shared = {"layout": "NHWC", "raw_pixels": pixels}
+    return [
+        {**dataclasses.asdict(tensor), **shared, **_meaning(normalisation, channels=tensor.shape[-1])}
+        for tensor in tensors.inputs
+    ]
+
+
+def _outputs(tensors: Interface, *, probabilities: bool) -> list[dict[str, Any]]:
+    sure = probabilities and len(tensors.outputs) == 1
+    answer = {"meaning": "probabilities", "value_range": [0.0, 1.0]} if sure else {"meaning": "values"}
+    return [{**dataclasses.asdict(tensor), **answer} for tensor in tensors.outputs]
+
+
 def _meaning(normalisation: Normalisation | None, *, channels: int) -> dict[str, Any]:
     if normalisation is None:
-        return {"normalisation": None}
+        return {"channels": None, "value_range": None, "normalisation": None}
     return {
         "channels": normalisation.order.upper() if channels == 3 else None,
         "value_range": [normalisation.low, normalisation.high],

@@ -1,5 +1,6 @@
 """TFLite Metadata, read back with MediaPipe's own generated schema, and the JSON beside each artifact."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -203,9 +204,31 @@ def test_the_sidecar_tells_what_the_interpreter_tells(files, name):
     assert found["labels"] == list(NAMES) and found["licence"] == "mit" and found["author"] == "A. Author"
     assert found["verification"]["passed"] and found["verification"]["n"] == len(PIXELS)
     assert found["versions"]["kres"] == kres.__version__
-    low, high = found["inputs"][0]["value_range"]
-    expected = (0, 255) if WRITES[name].get("pixels", True) else (-0.7 / 0.4, 0.7 / 0.2)
-    assert (low, high) == pytest.approx(expected)
+    raw = WRITES[name].get("pixels", True)
+    assert found["inputs"][0]["raw_pixels"] is raw and found["inputs"][0]["layout"] == "NHWC"
+    assert found["inputs"][0]["value_range"] == pytest.approx((0, 255) if raw else (-0.7 / 0.4, 0.7 / 0.2))
+    assert Preprocess(**found["preprocess"]) == PER_CHANNEL
+    assert found["schema"] == 1 and found["passed"] is True and found["reason"] == ""
+
+
+def test_a_sidecar_has_one_schema_whether_the_file_passed_or_not_or_is_none(files, tmp_path):
+    accepted = beside(files["float32"])
+    path = Path(files["float32"].path)
+    (tmp_path / "broken.tflite").write_bytes(path.read_bytes()[:900])
+    given = {"preprocess": PER_CHANNEL, "pixels": False, "probabilities": True}
+    bad = dataclasses.replace(files["float32"], passed=False, reason="why not", path=f"{path}.rejected")
+    rejected = sidecar.describe(bad, ABOUT, artifact=path, **given)
+    damaged = sidecar.describe(bad, ABOUT, artifact=tmp_path / "broken.tflite", **given)
+    unmade = sidecar.describe(dataclasses.replace(bad, path=str(path)), ABOUT, artifact=None, **given)
+    for found in (rejected, damaged, unmade):
+        assert list(found) == list(accepted) and json.loads(json.dumps(found))["preprocess"] == accepted["preprocess"]
+        assert found["passed"] is False and found["reason"] == "why not"
+    assert json.loads(json.dumps(rejected["inputs"])) == accepted["inputs"]
+    assert rejected["artifact"] == f"{path.name}.rejected" and rejected["sha256"] == accepted["sha256"]
+    assert damaged["inputs"] is None and damaged["sha256"] != accepted["sha256"]
+    assert [unmade[key] for key in ("size_bytes", "sha256", "inputs", "outputs")] == [None] * 4
+    with pytest.raises(export.ArtifactError):  # what passed cannot be unreadable
+        sidecar.describe(files["float32"], ABOUT, artifact=tmp_path / "broken.tflite", **given)
 
 
 def test_the_sidecar_of_a_saved_model(tmp_path):

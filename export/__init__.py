@@ -4,7 +4,7 @@ if __name__ != "kres.export":
     raise ImportError(f"this package is imported as kres.export, not as {__name__}")
 
 from kres.export.about import About
-from kres.export.artifacts import CALIBRATION_IMAGES, RejectedError, export_all, makeable, onnx, saved_model, tflite
+from kres.export.artifacts import RejectedError, export_all, makeable, onnx, saved_model, tflite
 from kres.export.browser.site import web_page
 from kres.export.conversion.pixels import with_pixels
 from kres.export.extras import MissingExtraError
@@ -14,6 +14,7 @@ from kres.export.page import Artifact, Page, write_page
 from kres.export.post_training.calibration import collect_ranges
 from kres.export.post_training.layers import layer_errors
 from kres.export.post_training.quantize import GaveUpError, PostTraining
+from kres.export.preparation import CALIBRATION_IMAGES
 from kres.export.proof.losses import LayerError
 from kres.export.proof.reports import Reference, Report, RuntimeReport
 from kres.export.proof.tensors import tensor_errors

@@ -1,26 +1,29 @@
 """Writes one artifact to a temporary name, and to the final one when the file has run and equals the Keras model."""
 
 import dataclasses
-import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 
 from kres.export import sidecar
 from kres.export.about import About
+from kres.export.conversion.converter import UnsupportedError
 from kres.export.conversion.normalisation import RAW, Normalisation
-from kres.export.conversion.pixels import INPUT_RANGE, known, pinned, to_pixels, with_pixels
+from kres.export.conversion.pixels import INPUT_RANGE, known, with_pixels
 from kres.export.files import metadata
+from kres.export.files.placing import accept, reject, rejected_name
 from kres.export.formats import FORMATS, Options
 from kres.export.post_training.quantize import GaveUpError, PostTraining, quantize
 from kres.export.proof.comparison import is_probability
+from kres.export.proof.losses import Quantized
 from kres.export.proof.reports import Reference, Report
-from kres.export.proof.verification import check_or_report, unmeasured
+from kres.export.proof.verification import Asked, check_or_report, unmeasured
 from kres.export.request import needs_calibration
 from kres.export.runtimes.compatibility import Platforms
-from kres.writing import move
 
 
 def deliver(
@@ -36,84 +39,81 @@ def deliver(
 ) -> Report:
     """Write `path` under a temporary name, run it, and rename it to `path`, or to `<path>.rejected` with a report.
 
-    A file that could not even be made has a report alone.
+    The images of `expected`, and those to calibrate on, are as the artifact takes them. A file that could not even be
+    made leaves a report alone; where the format does not have an operator, UnsupportedError is raised then.
     """
-    normalisation = None if expected.preprocess is None else Normalisation.of(expected.preprocess)
-    asked = expected
-    if options.pixels:
-        preprocess, normalisation = known(expected.preprocess), RAW
-        model = with_pixels(model, preprocess, rounded=FORMATS[name].calibrated)
-        asked = dataclasses.replace(expected, images=to_pixels(expected.images, preprocess))
-        if options.calibration is not None:
-            options = dataclasses.replace(options, calibration=pinned(to_pixels(options.calibration, preprocess)))
-    try:
-        options = _with_twin(name, model, options, how, asked)
-    except GaveUpError as error:
-        return unmeasured(len(expected.images), path, name, reason=str(error))
+    with _scratch_beside(path) as scratch:
+        written = scratch / path.name
+
+        def finish(report: Report, made: Path | None) -> Report:
+            report = dataclasses.replace(report, path=str(path if report.passed else rejected_name(path)))
+            facts = sidecar.describe(
+                report,
+                about,
+                artifact=made,
+                preprocess=expected.preprocess,
+                pixels=options.pixels,
+                probabilities=is_probability(expected.outputs),
+            )
+            aside = sidecar.write(facts, scratch)
+            if report.passed:
+                accept(written, aside, path)
+            else:
+                reject(made, aside, path)
+            return report
+
+        try:
+            quantized = _write(name, model, written, options=options, expected=expected, how=how, about=about)
+        except GaveUpError as error:
+            return finish(unmade(name, path, expected, error), None)
+        except UnsupportedError as error:
+            finish(unmade(name, path, expected, error), None)
+            raise
+        tolerance = FORMATS[name].tolerance
+        if quantized is not None and how.max_drop is not None:
+            tolerance = dataclasses.replace(tolerance, drop=how.max_drop / 100)
+        asked = Asked(format=name, io=options.io, tolerance=tolerance)
+        report = check_or_report(expected, written, asked, platforms=platforms)
+        if quantized is not None:
+            report = dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)
+        return finish(report, written)
+
+
+def unmade(name: str, path: Path, expected: Reference, error: Exception) -> Report:
+    """Report an artifact that could not be made."""
+    return unmeasured(len(expected.images), rejected_name(path), name, reason=str(error))
+
+
+@contextmanager
+def _scratch_beside(path: Path) -> Iterator[Path]:
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        written = scratch / path.name
-        probabilities = is_probability(expected.outputs)
-        FORMATS[name].write(model, written, options)
-        if metadata.is_tflite(written):
-            metadata.pack(written, about, normalisation, probabilities=probabilities)
-        tolerance = FORMATS[name].tolerance
-        if options.quantized is not None and how.max_drop is not None:
-            tolerance = dataclasses.replace(tolerance, drop=how.max_drop / 100)
-        report = check_or_report(
-            expected, written, name, pixels=options.pixels, platforms=platforms, tolerance=tolerance
-        )
-        if options.quantized is not None:
-            quantized = options.quantized
-            report = dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)
-        report = dataclasses.replace(report, path=str(path if report.passed else _rejected_name(path)))
-        facts = sidecar.describe(
-            report,
-            about,
-            artifact=written,
-            preprocess=expected.preprocess,
-            pixels=options.pixels,
-            probabilities=probabilities,
-        )
-        (_accepted if report.passed else _rejected)(written, path, facts)
-        return report
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _with_twin(name: str, model: keras.Model, options: Options, how: PostTraining, expected: Reference) -> Options:
-    """Add the quantized twin that int8 is written from, where the model is not one itself."""
-    if not FORMATS[name].rounded or not needs_calibration(model, name) or options.calibration is None:
-        return options
-    fixed = INPUT_RANGE if options.pixels else {}
-    return dataclasses.replace(options, quantized=quantize(model, options.calibration, how, expected, fixed=fixed))
-
-
-def _accepted(written: Path, path: Path, facts: dict[str, object]) -> None:
-    aside = sidecar.write(facts, written.parent)
-    rejected = _rejected_name(path)
-    # Whatever ends this between two steps, no sidecar stands beside an artifact that it does not describe.
-    remove(sidecar.path_of(path))
-    move(written, path)
-    os.replace(aside, sidecar.path_of(path))
-    for leftover in (rejected, sidecar.path_of(rejected)):
-        remove(leftover)
-
-
-def _rejected(written: Path, path: Path, facts: dict[str, object]) -> None:
-    rejected = _rejected_name(path)
-    aside = sidecar.write(facts, written.parent)
-    move(written, rejected)
-    os.replace(aside, sidecar.path_of(rejected))
-
-
-def _rejected_name(path: Path) -> Path:
-    return path.with_name(f"{path.name}.rejected")
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a directory where there is one."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _write(
+    name: str,
+    model: keras.Model,
+    written: Path,
+    *,
+    options: Options,
+    expected: Reference,
+    how: PostTraining,
+    about: About,
+) -> Quantized | None:
+    """Write the artifact, its metadata within; give the quantized twin that it was made from, if there is one."""
+    row, preprocess = FORMATS[name], expected.preprocess
+    if options.pixels:
+        model = with_pixels(model, known(preprocess), rounded=row.calibrated)
+    if row.rounded and needs_calibration(model, name) and options.calibration is not None:
+        fixed = INPUT_RANGE if options.pixels else {}
+        quantized = quantize(model, options.calibration, how, expected, fixed=fixed, io=options.io)
+        options = dataclasses.replace(options, quantized=quantized)
+    row.write(model, written, options)
+    if metadata.is_tflite(written):
+        own = None if preprocess is None else Normalisation.of(preprocess)
+        probabilities = is_probability(expected.outputs)
+        metadata.pack(written, about, RAW if options.pixels else own, probabilities=probabilities)
+    return options.quantized

@@ -10,6 +10,7 @@ import numpy as np
 from kres.export.conversion import onnx_export, serving, weight_only
 from kres.export.conversion.casts import without_casts
 from kres.export.conversion.converter import convert, tflite_converter
+from kres.export.post_training.edges import require_edges
 from kres.export.proof.losses import Quantized
 from kres.preprocessing import Preprocess
 from kres.quantization import check_ranges, is_twin, kernels_rounded
@@ -54,13 +55,15 @@ class Options:
 class Format:
     """One row: a function that writes a float32 Keras model to a path, the name's ending, and the tolerance.
 
-    `calibrated`: its ranges come from images. `rounded`: it keeps what a fake-quantized twin rounds. `io` are the types
-    that input and output may have, `extra` the optional dependency of kres that the format takes.
+    `tflite`: the interpreters of TFLite run it. `calibrated`: its ranges come from images. `rounded`: it keeps what a
+    fake-quantized twin rounds. `io` are the types that input and output may have, `extra` the optional dependency of
+    kres that the format takes.
     """
 
     write: Callable[[keras.Model, Path, Options], None]
     suffix: str
     tolerance: Tolerance
+    tflite: bool = True
     calibrated: bool = False
     rounded: bool = False
     io: tuple[str, ...] = ("float32",)
@@ -105,6 +108,7 @@ def int8(model: keras.Model, path: Path, options: Options) -> None:
             raise ValueError("int8 takes its ranges from calibration images. Received: calibration=None")
         model = options.quantized.twin
     check_ranges(model)
+    require_edges(model, options.io)
     with kernels_rounded(model):
         converter = tflite_converter(model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -147,7 +151,9 @@ def onnx(model: keras.Model, path: Path, options: Options) -> None:
 
 FORMATS: dict[str, Format] = {
     # The same kernels in another graph: what is left is the order of float32 sums.
-    "saved_model": Format(write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4), rounded=True),
+    "saved_model": Format(
+        write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4), tflite=False, rounded=True
+    ),
     "float32": Format(write=float32, suffix=".float32.tflite", tolerance=Tolerance(relative=1e-4)),
     "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2)),
     "dynamic": Format(write=dynamic, suffix=".dynamic.tflite", tolerance=Tolerance(drop=3e-3, features=0.99)),
@@ -180,5 +186,5 @@ FORMATS: dict[str, Format] = {
         tolerance=Tolerance(drop=2e-2, cosine=0.7),
         extra="quantizer",
     ),
-    "onnx": Format(write=onnx, suffix=".onnx", tolerance=Tolerance(relative=1e-4), extra="onnx"),
+    "onnx": Format(write=onnx, suffix=".onnx", tolerance=Tolerance(relative=1e-4), tflite=False, extra="onnx"),
 }

@@ -8,6 +8,13 @@ import numpy as np
 
 from kres.preprocessing import Preprocess
 
+WAYS = {
+    (1, 3): "repeat the grey one, as np.repeat(images, 3, axis=-1) does",
+    (3, 1): "make them grey, as keras.ops.image.rgb_to_grayscale(images) does",
+}
+"""What to do about images of so many channels for a model that takes so many."""
+OTHER_WAY = "build the model with an input_shape of theirs"
+
 Images = np.ndarray | Iterable[Any]
 
 
@@ -26,9 +33,10 @@ def collect(
         if block.ndim == len(shape):
             block = block[None]
             block_labels = None if block_labels is None else block_labels[None]
+        _check_shape(block, shape)
         if block.dtype == np.uint8 and preprocess is not None:
             block = keras.ops.convert_to_numpy(preprocess(block))
-        _check(block, shape)
+        _check_values(block)
         room = len(block) if limit is None else min(limit - count, len(block))
         blocks.append(block[:room].astype(np.float32))
         if block_labels is not None:
@@ -54,9 +62,17 @@ def _blocks(images: Images) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
             yield np.asarray(element), None
 
 
-def _check(block: np.ndarray, shape: tuple[int, ...]) -> None:
-    if block.shape[1:] != shape:
-        raise ValueError(f"images must have the shape (n, {', '.join(map(str, shape))}). Received: {block.shape}")
+def _check_shape(block: np.ndarray, shape: tuple[int, ...]) -> None:
+    if block.shape[1:] == shape:
+        return
+    words = ""
+    if block.ndim == len(shape) + 1 and block.shape[1:-1] == shape[:-1]:
+        have, takes = block.shape[-1], shape[-1]
+        words = f" They have {have} channels and the model takes {takes}: {WAYS.get((have, takes), OTHER_WAY)}."
+    raise ValueError(f"images must have the shape (n, {', '.join(map(str, shape))}).{words} Received: {block.shape}")
+
+
+def _check_values(block: np.ndarray) -> None:
     if block.dtype.kind != "f":
         raise ValueError(f"images must be normalised floats, as model.preprocess gives them. Received: {block.dtype}")
     if not np.isfinite(block).all():

@@ -12,7 +12,7 @@ from kres.export.about import About
 from kres.export.conversion.pixels import chosen
 from kres.export.formats import FORMATS, Options
 from kres.export.post_training.quantize import PostTraining
-from kres.export.runtimes.compatibility import DEFAULT, Platforms
+from kres.export.runtimes.compatibility import Platforms
 from kres.quantization import is_twin
 
 
@@ -21,14 +21,15 @@ class Request:
     """What a caller may ask for whatever the formats are; each takes of it what it has.
 
     `io` and `batch` are those of `Options`; `pixels` is None for the default, raw pixels in uint8 alone. `how` is how
-    int8 is made of calibration images, `platforms` where TFLite files are proven, `about` what the files tell.
+    int8 is made of calibration images, `platforms` where TFLite files are proven, None for ai-edge-litert alone, and
+    `about` what the files tell.
     """
 
     io: str = "float32"
     batch: int | None = None
     pixels: bool | None = None
     how: PostTraining = PostTraining()  # noqa: RUF009 (frozen)
-    platforms: Platforms = DEFAULT
+    platforms: Platforms | None = None
     about: About = About()  # noqa: RUF009 (frozen)
 
 
@@ -73,7 +74,7 @@ def check_batch(batch: int | None, name: str) -> int | None:
 
 
 def options_for(names: Sequence[str], request: Request) -> dict[str, Options]:
-    """Give each format's options; raises ValueError for a type, a batch or ranges that none of them takes."""
+    """Give each format's options; raises ValueError for a type, a batch, ranges or runtimes that none of them takes."""
     io, batch = request.io, request.batch
     takers = {name for name in names if io in FORMATS[name].io}
     if not takers:
@@ -83,6 +84,8 @@ def options_for(names: Sequence[str], request: Request) -> dict[str, Options]:
         check_batch(batch, "saved_model" if "saved_model" in names else names[0])
     if request.how != PostTraining() and "int8" not in names:
         raise ValueError(f"ranges and what goes with them are for int8 alone. Received: {', '.join(names)}")
+    if request.platforms is not None and not any(FORMATS[name].tflite for name in names):
+        raise ValueError(f"runtimes and a target runtime are for TFLite files alone. Received: {', '.join(names)}")
     types = {name: io if name in takers else "float32" for name in names}
     return {
         name: Options(
@@ -99,9 +102,21 @@ def check_path(path: str | Path, name: str) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise NotADirectoryError(f"an artifact needs an existing directory. Received: {path.parent}")
-    if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise PermissionError(f"an artifact needs a directory that can be written. Received: {path.parent}")
+    _check_writable(path.parent)
     if name != "saved_model" and path.is_dir():
         raise IsADirectoryError(f"a file cannot replace a directory. Received: {path}")
     if name == "saved_model" and path.exists() and not (path / "saved_model.pb").is_file():
         raise FileExistsError(f"a SavedModel replaces a SavedModel alone. Received: {path}")
+
+
+def check_directory(directory: Path) -> None:
+    """Raise an OSError before the long work when `directory` is neither there nor can be made."""
+    nearest = next(parent for parent in (directory, *directory.absolute().parents) if parent.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(f"an artifact needs a directory. Received: {directory}, where {nearest} is a file")
+    _check_writable(nearest)
+
+
+def _check_writable(directory: Path) -> None:
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(f"an artifact needs a directory that can be written. Received: {directory}")

@@ -71,7 +71,7 @@ class IntegerGraph:
                 self._readers[id(tensor)].append(node.operation)
         self._outputs = {id(tensor) for tensor in model.outputs}
         operations = [node.operation for node in nodes]
-        self.kinds: dict[str, Kind] = {operation.name: _kind(operation) for operation in operations}
+        self.kinds: dict[str, Kind] = {operation.name: kind_of(operation) for operation in operations}
         self.unknown = [name for name, kind in self.kinds.items() if kind == "float"]
         """Layers that int8 does not compute, or not in one operation."""
         for operation in operations:
@@ -112,7 +112,8 @@ class IntegerGraph:
         return readers[0] if len(readers) == 1 and _is_relu(readers[0]) else None
 
 
-def _kind(operation: Any) -> Kind:
+def kind_of(operation: Any) -> Kind:
+    """Of what kind an operation is to int8 arithmetic."""
     kind = type(operation)
     if isinstance(operation, keras.layers.InputLayer):
         return "input"

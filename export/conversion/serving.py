@@ -11,6 +11,7 @@ from kres.imagefiles import decode
 from kres.preprocessing import Preprocess
 
 TENSORS, BYTES = "serving_default", "serving_bytes"
+RGB = 3
 logger = logging.getLogger("kres")
 
 
@@ -42,10 +43,13 @@ def write(
 
 def _fits(preprocess: Preprocess, model: keras.Model) -> bool:
     """Say whether what `preprocess` makes of a colour picture is what the model takes."""
-    shape = tuple(model.inputs[0].shape[1:])
-    if shape == (preprocess.size, preprocess.size, 3):
+    *sides, channels = model.inputs[0].shape[1:]
+    if channels != RGB:
+        logger.info("No %s: image files are read in %d channels, and the model takes %d", BYTES, RGB, channels)
+    elif sides != [preprocess.size] * 2:
+        logger.warning("No %s: preprocessing gives %d pixels square, the input is %s", BYTES, preprocess.size, sides)
+    else:
         return True
-    logger.warning("No %s: preprocessing gives %d pixels square, the input is %s", BYTES, preprocess.size, shape)
     return False
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from kres.export.formats import Tolerance
 from kres.export.post_training.bias import correct_bias
 from kres.export.post_training.calibration import PERCENTILE, Range, check_method, observed_ranges
+from kres.export.post_training.edges import require_edges
 from kres.export.post_training.equalization import equalized
 from kres.export.post_training.layers import MOST_IMAGES, measured_errors
 from kres.export.post_training.units import Units, match_layers
@@ -63,19 +64,23 @@ def quantize(
     expected: Reference | None = None,
     *,
     fixed: Mapping[str, Range] | None = None,
+    io: str = "float32",
 ) -> Quantized:
     """Quantize a float32 model after training, its ranges from calibration images (n, h, w, c) as the model takes them.
 
     `expected` are the model's answers on the images that `max_drop` is measured on, `fixed` ranges of activations that
-    are known without the images. Raises ValueError for names of no layers and for activations that are not finite,
-    GaveUpError where half of the layers in float32 still lose more than `max_drop`.
+    are known without the images. `io` is the file's type of input and output: for integers, the layers that read and
+    compute them stay in int8. Raises ValueError for names of no layers, for such a layer among them and for activations
+    that are not finite, GaveUpError where half of the layers in float32 still lose more than `max_drop`.
     """
     model = equalized(model) if how.equalize else folded(model)
     maker = _Maker(model, lower(model), images, how, dict(fixed or {}))
     quantized = maker.make(match_layers(how.keep_float, list(maker.lowered.parts)))
+    require_edges(quantized.twin, io)
     if how.max_drop is None or expected is None:
         return quantized
-    return _search(maker, quantized, expected, Tolerance(drop=how.max_drop / 100, logits=False))
+    tolerance = Tolerance(drop=how.max_drop / 100, logits=False)
+    return _search(maker, quantized, expected, tolerance, integer_edges=io != "float32")
 
 
 @dataclass(frozen=True)
@@ -102,14 +107,18 @@ class _Maker:
         return Quantized(twin=twin, kept_float=tuple(kept), layers=tuple(layers))
 
 
-def _search(maker: _Maker, first: Quantized, expected: Reference, tolerance: Tolerance) -> Quantized:
+def _search(
+    maker: _Maker, first: Quantized, expected: Reference, tolerance: Tolerance, *, integer_edges: bool
+) -> Quantized:
     """Let the worst layer of the first twin compute in float32, then the worst two, four and so on."""
     units = Units(maker.lowered)
-    worst = list(dict.fromkeys(error.name for error in first.layers if (error.own_snr_db or 0.0) < EXACT_DB))
+    edges = units.edges() if integer_edges else set()
+    losing = dict.fromkeys(error.name for error in first.layers if (error.own_snr_db or 0.0) < EXACT_DB)
+    worst = [name for name in losing if name not in edges]
     most = int(MOST_FLOAT * len(units.layers()))
     quantized, count, kept = first, 1, set(first.kept_float)
     while broken := _broken(quantized.twin, expected, tolerance):
-        more = kept.union(*(units.around(name) for name in worst[:count]))
+        more = kept | (set().union(*(units.around(name) for name in worst[:count])) - edges)
         if len(more) > most or more == kept:
             raise GaveUpError(
                 f"int8 still loses too much with {len(kept)} of {len(units.layers())} layers in float32, and "

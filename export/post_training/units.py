@@ -17,6 +17,7 @@ class Units:
 
     def __init__(self, lowered: Graph) -> None:
         graph = IntegerGraph(lowered.model)
+        self._model = lowered.model
         self._points, self._kinds = graph.points, graph.kinds
         self._whole = {part: name for name, parts in lowered.parts.items() for part in parts}
         self._operations = {operation.name: operation for operation in lowered.model.operations}
@@ -45,6 +46,18 @@ class Units:
         before = self._sources[layer]
         found = {layer, *before, *(reader for source in before for reader in self._readers[source])}
         return {name for name in found if not self._is_input(name)}
+
+    def edges(self) -> set[str]:
+        """Give the layers that read the inputs or compute the outputs."""
+        inputs = [name for name in self._points if self._is_input(name)]
+        outputs = [tensor._keras_history.operation for tensor in self._model.outputs]
+        last = {
+            name
+            for operation in outputs
+            for name in ([operation.name] if operation.name in self._points else self._read_by(operation))
+        }
+        written = {found for name in last for found in (self.layer(name), self._whole.get(name, name))}
+        return written.union(*(self._readers[name] for name in inputs))
 
     def _is_input(self, name: str) -> bool:
         return isinstance(self._operations.get(name), keras.layers.InputLayer)

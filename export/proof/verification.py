@@ -1,8 +1,10 @@
 """Runs an artifact and its Keras model on the same images and judges the difference by the format's tolerance."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from kres.export.conversion import models
 from kres.export.conversion.converter import named_outputs
 from kres.export.conversion.pixels import known, preprocess_of, takes_pixels, to_pixels
 from kres.export.files.inspection import artifact_format, size
+from kres.export.files.interfaces import interface
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
 from kres.export.post_training.walking import CHUNK, chunks
@@ -27,9 +30,20 @@ from kres.preprocessing import Preprocess
 # One image more or less must not be all that a top-1 is made of.
 FEWEST_FOR_TOP1 = 32
 
+logger = logging.getLogger("kres")
+
 Outputs = tuple[np.ndarray, ...]
 Shapes = tuple[tuple[int, ...], list[tuple[int, ...]]]
 """Of the input and of each output, without the batch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What an artifact was made to be: its format, the type of its input and output, and how far it may stray."""
+
+    format: str
+    io: str
+    tolerance: Tolerance
 
 
 def verify(
@@ -58,7 +72,7 @@ def verify(
     """
     platforms = Platforms(runtimes=runtimes, target=target_runtime)
     expected = reference(models.sized(model, image_size), images, labels, preprocess=preprocess)
-    return check(expected, path, platforms)
+    return check(expected, path, platforms=platforms)
 
 
 def reference(
@@ -102,33 +116,46 @@ def _check_labels(labels: np.ndarray, outputs: np.ndarray) -> None:
 def check(
     reference: Reference,
     path: str | Path,
-    platforms: Platforms = DEFAULT,
+    asked: Asked | None = None,
     *,
-    pixels: bool | None = None,
-    tolerance: Tolerance | None = None,
+    platforms: Platforms = DEFAULT,
 ) -> Report:
     """Run the artifact at `path` on the reference's images, a TFLite file in each runtime, and judge it.
 
-    `pixels` is None to ask the artifact whether it takes those, `tolerance` None for its format's own.
+    It is judged as what it was `asked` to be, and the images are as it takes them then. Of a foreign artifact, None,
+    its bytes say what format it is of and whether it takes raw pixels.
     """
-    name = artifact_format(path)
+    found = artifact_format(path)
+    name = found if asked is None else asked.format
+    if name != found:
+        logger.warning("%s: %s changes nothing in this model, and the file is as %s is", Path(path).name, name, found)
     require_judgeable(name, reference)
-    reference = _as_it_takes(reference, path, pixels)
-    tolerance = tolerance or FORMATS[name].tolerance
-    if name in ALONE:
-        return judge(reference, ALONE[name](path, reference), tolerance, path=path, name=name)
-    report = judge_all(reference, _answers(path, reference, platforms.runtimes), tolerance, path=path, name=name)
-    if platforms.target is not None and (lack := lacking(path, platforms.target)):
-        reason = "; ".join(filter(None, (lack, report.reason)))
-        return dataclasses.replace(report, passed=False, reason=reason)
-    return report
+    if asked is None and takes_pixels(path):
+        reference = as_pixels(reference)
+    tolerance = FORMATS[name].tolerance if asked is None else asked.tolerance
+    broken = "" if asked is None else _other_types(path, asked.io)
+    if found in ALONE:
+        report = judge(reference, ALONE[found](path, reference), tolerance, path=path, name=name)
+    else:
+        report = judge_all(reference, _answers(path, reference, platforms.runtimes), tolerance, path=path, name=name)
+        lack = "" if platforms.target is None else lacking(path, platforms.target)
+        broken = "; ".join(filter(None, (broken, lack)))
+    if not broken:
+        return report
+    return dataclasses.replace(report, passed=False, reason="; ".join(filter(None, (broken, report.reason))))
 
 
-def _as_it_takes(reference: Reference, path: str | Path, pixels: bool | None) -> Reference:
-    """Give the reference with grey levels as images where the artifact takes those."""
-    if takes_pixels(path) if pixels is None else pixels:
-        return dataclasses.replace(reference, images=to_pixels(reference.images, known(reference.preprocess)))
-    return reference
+def as_pixels(reference: Reference) -> Reference:
+    """Give the reference with the grey levels that its images were made of."""
+    return dataclasses.replace(reference, images=to_pixels(reference.images, known(reference.preprocess)))
+
+
+def _other_types(path: str | Path, io: str) -> str:
+    """Say which inputs and outputs of an artifact are of another type than `io`."""
+    tensors = interface(path)
+    pairs = [("input", tensor) for tensor in tensors.inputs] + [("output", tensor) for tensor in tensors.outputs]
+    wrong = [f"the {role} {tensor.name!r} is {tensor.dtype}" for role, tensor in pairs if tensor.dtype != io]
+    return f"{', '.join(wrong)}, and {io} was asked for" if wrong else ""
 
 
 def _answers(path: str | Path, reference: Reference, runtimes: Sequence[Runtime]) -> list[Answers]:
@@ -159,16 +186,15 @@ def require_judgeable(name: str, reference: Reference) -> None:
 def check_or_report(
     reference: Reference,
     path: str | Path,
-    name: str | None = None,
+    asked: Asked | None = None,
     *,
-    pixels: bool | None = None,
     platforms: Platforms = DEFAULT,
-    tolerance: Tolerance | None = None,
 ) -> Report:
     """Check an artifact; one that cannot be run gets a report that says why, instead of an error."""
     try:
-        return check(reference, path, platforms, pixels=pixels, tolerance=tolerance)
+        return check(reference, path, asked, platforms=platforms)
     except ArtifactError as error:
+        name = None if asked is None else asked.format
         return unmeasured(len(reference.images), path, name, reason=str(error))
 
 

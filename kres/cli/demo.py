@@ -43,15 +43,13 @@ def demo(
     workdir = directory / f"demo-seed{seed}"
     with ends_with_its_exit_code("Go on with the same command."):
         result = fit(RECIPE, data=DATA, workdir=workdir, seed=seed, steps=steps, resume=True)
-    target = workdir / "export"
-    target.mkdir(exist_ok=True)
     with Console(stderr=True).status("running the Keras model") as status:
         named = resolve(str(workdir))
         names = class_names(named, None)
         found = proof(named, DATA, limit=result.n_images, calibration_images=CALIBRATION_IMAGES)
         reports = export_all(
             named.model,
-            target,
+            workdir / "export",
             FORMATS,
             name=named.name,
             expected=found.reference,

@@ -1,15 +1,12 @@
 """`kres export`: from a model to artifacts that have been run."""
 
-import time
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.status import Status
 
-from kres.cli.page import NAME, timed, write_report
 from kres.cli.runtimes import Runtimes, TargetRuntime
 from kres.cli.verify import (
     AcceptLicence,
@@ -26,9 +23,6 @@ from kres.cli.verify import (
     Weights,
     show,
 )
-
-if TYPE_CHECKING:
-    from kres.export import Report
 
 MAX_DROP = 0.3
 
@@ -112,39 +106,34 @@ def export(
 
     report.html beside them shows what was found, and how an application loads each file.
     """
-    from kres.cli.models import class_names, proof, resolve
-    from kres.export import FORMATS, About, export_all, makeable
-    from kres.export.extras import require
-    from kres.export.post_training.quantize import PostTraining
-    from kres.export.request import Request, check_format, needs_calibration, options_for
-    from kres.export.runtimes.compatibility import Platforms
-    from kres.export.runtimes.interpreters import CURRENT, named_runtimes
+    from kres.cli.exporting import Job, formats_of, platforms_of
+    from kres.cli.models import proof, resolve
+    from kres.export import About, PostTraining, Request
 
-    names, skipped = makeable() if all_formats else ([check_format(name) for name in formats or ()], {})
-    if not names:
-        raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: neither")
-    for name in names:
-        require(FORMATS[name].extra, what=name)
+    names, skipped = formats_of(formats, all_formats=all_formats)
     if max_drop is not None and not auto:
         raise ValueError(f"--max-drop goes with --auto. Received: --max-drop {max_drop:g} alone")
-    request = Request(
-        io=io,
-        batch=batch,
-        pixels=pixels,
-        how=PostTraining(
-            ranges=ranges,
-            percentile=percentile,
-            equalize=equalize,
-            correct_bias=bias,
-            keep_float=tuple(keep_float or ()),
-            max_drop=(MAX_DROP if max_drop is None else max_drop) if auto else None,
+    job = Job(
+        formats=names,
+        all_formats=all_formats,
+        skipped=skipped,
+        request=Request(
+            io=io,
+            batch=batch,
+            pixels=pixels,
+            how=PostTraining(
+                ranges=ranges,
+                percentile=percentile,
+                equalize=equalize,
+                correct_bias=bias,
+                keep_float=tuple(keep_float or ()),
+                max_drop=(MAX_DROP if max_drop is None else max_drop) if auto else None,
+            ),
+            platforms=platforms_of(runtime, target_runtime),
+            about=About(description=description, version=model_version, author=author, licence=licence),
         ),
-        platforms=Platforms(runtimes=named_runtimes(runtime or [CURRENT.name]), target=target_runtime),
-    )
-    options_for(names, request)  # before minutes go by
-    progress = Console(stderr=True)
-    with progress.status("running the Keras model") as status:
-        named = resolve(
+        resolve=partial(
+            resolve,
             source,
             weights=weights,
             accept_licence=accept_licence,
@@ -152,72 +141,18 @@ def export(
             image_size=image_size,
             preprocess=preprocess,
             checkpoint=checkpoint,
-        )
-        if all_formats:
-            names, skipped = makeable(named.model)
-        calibrated = [name for name in names if needs_calibration(named.model, name)]
-        if data is None and named.data is None and calibrated:
-            words = " and ".join(calibrated)
-            raise ValueError(f"{words} take ranges from images: give --data, or leave them out. Received: no --data")
-        about = About(
-            class_names=class_names(named, labels),
-            name=named.name,
-            description=description,
-            version=model_version,
-            author=author,
-            licence=licence,
-        ).of(named.model)  # a wrong file of labels is told before minutes go by
-        directory = output or (named.directory or Path()) / "export"
-        directory.mkdir(parents=True, exist_ok=True)
-        found = proof(
-            named,
-            data,
-            limit=images,
-            on_corrupt=on_corrupt,
-            calibration_images=calibration_images if calibrated else 0,
-            calibration_seed=calibration_seed,
-        )
-        if about.class_names is None and named.classifies:
-            about = replace(about, class_names=found.class_names)
-        steps = Steps(progress, status, count=len(names))
-        reports = export_all(
-            named.model,
-            directory,
-            names,
-            name=named.name,
-            expected=found.reference,
-            calibration=found.calibration,
-            request=replace(request, about=about),
-            started=steps.started,
-            finished=steps.finished,
-        )
-        artifacts = timed(reports, bench=bench, started=lambda name: status.update(f"timing {name}"))
-        page = directory / NAME
-        write_report(page, named, found, artifacts, class_names=about.class_names)
-    show(reports, description=found.description, as_json=as_json, skipped=skipped)
-    progress.print(f"Report: {page}", markup=False, highlight=False, soft_wrap=True)
-    if not all(report.passed for report in reports):
+        ),
+        data=data,
+        proof=partial(proof, data=data, limit=images, on_corrupt=on_corrupt, calibration_seed=calibration_seed),
+        calibration_images=calibration_images,
+        labels=labels,
+        output=output,
+        bench=bench,
+    )
+    progress = Console(stderr=True)
+    with progress.status("running the Keras model") as status:
+        done = job.run(progress, status)
+    show(done.reports, description=done.description, as_json=as_json, skipped=done.skipped)
+    progress.print(f"Report: {done.page}", markup=False, highlight=False, soft_wrap=True)
+    if not all(report.passed for report in done.reports):
         raise typer.Exit(1)
-
-
-class Steps:
-    """Tells on a terminal how far an export is: a line as each format ends, a spinner with its name before."""
-
-    def __init__(self, console: Console, status: Status, *, count: int) -> None:
-        self._console, self._status, self._count = console, status, count
-        self._number = 0
-        self._since = time.perf_counter()
-
-    def started(self, name: str) -> None:
-        """Show the format that is being written and run."""
-        self._number += 1
-        self._since = time.perf_counter()
-        self._status.update(f"{self._number} of {self._count}: writing and running {name}")
-
-    def finished(self, report: "Report") -> None:
-        """Leave a line with the outcome and the seconds, on a terminal alone."""
-        if self._console.is_terminal:
-            verdict = "passed" if report.passed else "failed"
-            seconds = time.perf_counter() - self._since
-            line = f"{self._number} of {self._count}: {Path(report.path).name} {verdict} in {seconds:.1f} s"
-            self._console.print(line, markup=False, highlight=False)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+RGB = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
@@ -138,13 +140,21 @@ def _saved(path: Path, checkpoint: str) -> Named:
     )
 
 
-def class_names(named: Named, labels: Path | None) -> tuple[str, ...] | None:
-    """The names of a model's classes: those of the file `labels`, else the run's own, else ImageNet's, or None."""
+def class_names(named: Named, labels: Path | None, *, data: tuple[str, ...] | None = None) -> tuple[str, ...] | None:
+    """The names of a model's classes: of the file `labels`, else the run's own, those of `data`, ImageNet's, or None.
+
+    Raises ValueError where `labels` is no text.
+    """
     if labels is not None:
-        return tuple(labels.read_text(encoding="utf-8").splitlines())
-    if are_imagenets(named):
-        return tuple(name for _, name in imagenet_classes())
-    return named.class_names
+        try:
+            return tuple(labels.read_text(encoding="utf-8").splitlines())
+        except UnicodeDecodeError as error:
+            raise ValueError(f"--labels is a text of class names, one a line, in UTF-8. Received: {labels}") from error
+    if named.class_names is not None:
+        return named.class_names
+    wnids, words = zip(*imagenet_classes(), strict=True)
+    # Folders of ImageNet are called by WordNet's ids.
+    return words if data == wnids or (data is None and are_imagenets(named)) else data
 
 
 def are_imagenets(named: Named) -> bool:
@@ -193,8 +203,8 @@ def proof(
     Raises ValueError where the source's classes are not the model's.
     """
     if data is None and named.data is None:
-        from kres.export.artifacts import random_images
         from kres.export.conversion.pixels import preprocess_of
+        from kres.export.preparation import random_images
 
         preprocess = named.preprocess or preprocess_of(named.model)
         images = random_images(named.model, preprocess)
@@ -209,6 +219,13 @@ def proof(
     if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][-1] != source.classes:
         received = f"a model of {shapes[0][-1]} classes, and {source.classes} in {source.name}"
         raise ValueError(f"model and data must have the same classes. Received: {received}")
+    channels = named.model.inputs[0].shape[-1]
+    if channels != RGB:
+        raise ValueError(
+            f"the images of {source.name} have {RGB} channels, as all data on the command line, and the model takes "
+            f"{channels}: export and verify it in Python, with images of its own. Received: an input of shape "
+            f"{tuple(named.model.inputs[0].shape)}"
+        )
     preprocess = named.preprocess or kres.preprocess(named.model)
     with corrupt_named(source.test):
         images = evaluation_images(source, preprocess)

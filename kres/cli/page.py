@@ -1,5 +1,6 @@
 """The report that `kres export` and `kres demo` write: what the command line knows, on the page of kres.export."""
 
+import logging
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from kres.export import Report
     from kres.export.page import Artifact
 
+logger = logging.getLogger("kres")
+
 NAME = "report.html"
 THREADS, RUNS = 2, 20
 
@@ -20,7 +23,10 @@ THREADS, RUNS = 2, 20
 def timed(
     reports: Sequence["Report"], *, bench: bool = True, started: Callable[[str], None] = lambda name: None
 ) -> list["Artifact"]:
-    """Time the artifacts that passed, where `bench`; `started` is called with each format's name."""
+    """Time the artifacts that passed, where `bench`; `started` is called with each format's name.
+
+    One whose timing fails has none, and the log says why.
+    """
     from kres.export import benchmark
     from kres.export.page import Artifact
 
@@ -29,7 +35,11 @@ def timed(
         timing = None
         if bench and report.passed:
             started(report.format)
-            timing = benchmark(report.path, THREADS, runs=RUNS)
+            try:
+                timing = benchmark(report.path, THREADS, runs=RUNS)
+            # The artifacts are good all the same, and what is known of them is not to be lost.
+            except (ImportError, OSError, ValueError) as error:
+                logger.warning("%s was not timed: %s", Path(report.path).name, error)
         artifacts.append(Artifact(report=report, timing=timing))
     return artifacts
 

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 import kres
 from kres.cli.bench import bench
-from kres.cli.export import Steps, export
+from kres.cli.export import export
+from kres.cli.exporting import Steps
+from kres.cli.page import timed
 from kres.cli.verify import show, verify
 from kres.export import (
     FORMATS,
@@ -381,6 +383,8 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
         (("cifar_resnet20", "--format", "int8"), "give --data"),
         (("cifar_resnet20", "--format", "float32", "--batch", "4"), "for saved_model alone"),
         (("cifar_resnet20", "--format", "float32", "--preprocess", "tf"), "knows its preprocessing"),
+        (("cifar_resnet20", "--format", "saved_model", "--target-runtime", "2.14"), "for TFLite files alone"),
+        (("cifar_resnet20", "--format", "saved_model", "--runtime", "ai-edge-litert"), "for TFLite files alone"),
     ],
 )
 def test_bad_arguments(arguments, words, tmp_path):
@@ -396,5 +400,14 @@ def test_options_of_a_row_are_refused_for_a_saved_model(saved, tmp_path):
 
 def test_other_classes_than_the_data(tmp_path):
     row = ("cifar_resnet20", "--classes", "3", "--format", "float32")
-    result = invoke("export", *row, "--data", "digits", "--output", tmp_path)
-    assert "same classes" in str(result.exception)
+    result = invoke("export", *row, "--data", "digits", "--output", tmp_path / "out")
+    assert "same classes" in str(result.exception) and not (tmp_path / "out").exists()
+
+
+def test_an_artifact_whose_timing_fails_stays_in_the_report(tmp_path, caplog):
+    gone = Report(
+        path=str(tmp_path / "m.tflite"), format="int8", n=1, passed=True, reason="", tolerance=None, size_bytes=1
+    )
+    (artifact,) = timed([gone])
+    assert artifact.report == gone and artifact.timing is None
+    assert "m.tflite was not timed: no such artifact" in caplog.text

@@ -1,12 +1,17 @@
 """A run on the command line that has no model yet."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import keras
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 import kres
 from kres.cli.app import app
-from kres.cli.models import Named, proof
+from kres.cli.models import Named, class_names, proof
+from kres.decoding import imagenet_classes
 from kres.training import recipe
 from kres.training.data import load
 from kres.training.workdir import FAILED, describe_data, write_run
@@ -48,3 +53,28 @@ def test_calibration_images_are_seeded_and_never_held_out_ones():
     drawn = [{image.tobytes() for image in each.calibration} for each in found]
     assert len(drawn[0]) == 40 and drawn[0] == drawn[1] != drawn[2]
     assert not drawn[0] & {image.tobytes() for image in found[0].reference.images}
+
+
+def test_names_of_the_classes_are_those_of_the_data_before_imagenets():
+    named = Named(model=keras.Sequential([keras.Input((4,)), keras.layers.Dense(1000)]), name="m")
+    own = tuple(f"class {index}" for index in range(1000))
+    wnids = tuple(wnid for wnid, _ in imagenet_classes())
+    assert class_names(named, None)[0] == class_names(named, None, data=wnids)[0] == "tench"
+    assert class_names(named, None, data=own) == own
+    of_a_run = replace(named, class_names=own[::-1], directory=Path())
+    assert class_names(of_a_run, None, data=own) == own[::-1]
+
+
+def test_labels_that_are_no_text(tmp_path):
+    named = Named(model=keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), name="m")
+    (path := tmp_path / "m.tflite").write_bytes(b"\x1c\0\0\0TFL3\xff\xfe")
+    with pytest.raises(ValueError, match=rf"in UTF-8\. Received: {path}"):
+        class_names(named, path)
+
+
+def test_data_in_colour_for_a_grey_model(tmp_path):
+    model = kres.build(
+        kres.Spec(block="basic", depths=(1,), widths=(8,), stem="cifar"), input_shape=(8, 8, 1), classes=10
+    )
+    with pytest.raises(ValueError, match="of digits have 3 channels.*and the model takes 1"):
+        proof(Named(model=model, name="grey"), "digits", limit=32)

@@ -114,11 +114,11 @@ def test_rejected_artifact_keeps_its_final_name_free(model, images, tmp_path, mo
     path.write_bytes(b"an earlier artifact")
     with pytest.raises(RejectedError, match="logits differ"):
         export.tflite(model, path, images=images)
-    assert path.read_bytes() == b"an earlier artifact"
+    assert (tmp_path / "m.tflite.previous").read_bytes() == b"an earlier artifact"
     assert artifact_format(tmp_path / "m.tflite.rejected") == "float32"
     report = json.loads((tmp_path / "m.tflite.rejected.json").read_text())
     assert report["passed"] is False and "logits differ" in report["reason"]
-    assert sorted(os.listdir(tmp_path)) == ["m.tflite", "m.tflite.rejected", "m.tflite.rejected.json"]
+    assert sorted(os.listdir(tmp_path)) == ["m.tflite.previous", "m.tflite.rejected", "m.tflite.rejected.json"]
 
     monkeypatch.undo()
     export.tflite(model, path, images=images)
@@ -149,6 +149,9 @@ def test_one_rejected_format_stops_no_other(model, images, tmp_path, monkeypatch
     )
     assert (tmp_path / "labels.txt").read_text().split() == ["a", "b", "c", "d", "e"]
     assert [report.passed for report in reports] == [False, True]
+    export.export_all(model, tmp_path, ["float32"], expected=expected)
+    assert not (tmp_path / "labels.txt").exists(), "names of an earlier export"
+    assert (tmp_path / "labels.txt.previous").read_text().split() == ["a", "b", "c", "d", "e"]
     assert (tmp_path / "model.float32.tflite").exists() and not (tmp_path / "model.float16.tflite").exists()
 
 
@@ -169,10 +172,13 @@ def test_unsupported_layer_is_named(tmp_path):
     ):
         with pytest.raises(ValueError, match=words):
             export.tflite(model, tmp_path / "m.tflite", quantization=quantization, calibration=calibration)
-    assert not os.listdir(tmp_path)
-    reports = export.export_all(model, tmp_path, ["float32", "saved_model"])
+        facts = json.loads((tmp_path / "m.tflite.rejected.json").read_text())
+        assert facts["passed"] is False and re.search(words, facts["reason"]) and facts["sha256"] is None
+    assert os.listdir(tmp_path) == ["m.tflite.rejected.json"]
+    reports = export.export_all(model, out := tmp_path / "out", ["float32", "saved_model"])
     assert [report.passed for report in reports] == [False, True] and re.search(words, reports[0].reason)
-    assert sorted(os.listdir(tmp_path)) == ["model.saved_model", "model.saved_model.json"]
+    names = ["model.float32.tflite.rejected.json", "model.saved_model", "model.saved_model.json"]
+    assert sorted(os.listdir(out)) == names
 
 
 def test_arguments_that_cannot_be(model, images, tmp_path):
@@ -199,6 +205,9 @@ def test_arguments_that_cannot_be(model, images, tmp_path):
         export.export_all(model, tmp_path, ["float32"], request=export.Request(batch=4))
     with pytest.raises(ValueError, match="Did you mean 'dynamic'"):
         export.export_all(model, tmp_path, ["dinamic"])
+    with pytest.raises(ValueError, match=r"for TFLite files alone. Received: saved_model, onnx"):
+        request = export.Request(platforms=export.Platforms())
+        export.export_all(model, tmp_path / "out", ["saved_model", "onnx"], request=request)
     assert not os.listdir(tmp_path)
 
 
@@ -213,13 +222,15 @@ def test_paths_that_cannot_be(model, images, tmp_path):
         export.tflite(model, tmp_path / "folder" / "thesis.txt" / "m.tflite", images=images)
     with pytest.raises(NotADirectoryError):
         export.tflite(model, tmp_path / "missing" / "m.tflite", images=images)
+    with pytest.raises(NotADirectoryError, match=r"thesis\.txt is a file"):
+        export.export_all(model, tmp_path / "folder" / "thesis.txt" / "out", ["float32"])
     assert (tmp_path / "folder" / "thesis.txt").read_text() == "mine"
 
 
 def test_too_few_images_for_a_verdict_are_refused_before_the_first_file(model, images, tmp_path):
     expected = export.reference(model, images, limit=31)
     with pytest.raises(ValueError, match=r"dynamic is judged by top-1.*Received: 31"):
-        export.export_all(model, tmp_path, ["float32", "dynamic"], expected=expected)
+        export.export_all(model, tmp_path / "out", ["float32", "dynamic"], expected=expected)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 """int8 files with layers in float32: built-in operators alone, and no trace of what kept them."""
 
+import json
 from collections import Counter
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from kres import export
+from kres.export import sidecar
 from kres.export.conversion.casts import without_casts
 from kres.export.files.inspection import inspect
 from kres.export.proof.losses import EXACT_DB
@@ -76,6 +78,7 @@ def test_a_drop_that_cannot_be_met_stops_no_other_format(model, images, tmp_path
     expected = export.Reference(images=images, labels=wrong, outputs=np.eye(5, dtype=np.float32)[wrong])
     how = export.PostTraining(max_drop=0.1)
     options = {"expected": expected, "calibration": images, "request": export.Request(how=how)}
+    good = export.tflite(model, tmp_path / "model.int8.tflite", quantization="int8", calibration=images)
     reports = export.export_all(model, tmp_path, ["int8", "dynamic"], **options)
     assert "still loses too much" in reports[0].reason and not reports[0].passed
     # The second one was written, run and judged: this reference is wrong about it too.
@@ -83,7 +86,16 @@ def test_a_drop_that_cannot_be_met_stops_no_other_format(model, images, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "model.dynamic.tflite.rejected",
         "model.dynamic.tflite.rejected.json",
+        "model.int8.tflite.previous",
+        "model.int8.tflite.previous.json",
+        "model.int8.tflite.rejected.json",  # of a file that was not made
     ]
+    kept, told = (
+        json.loads((tmp_path / f"model.int8.tflite.{name}.json").read_text()) for name in ("previous", "rejected")
+    )
+    assert kept["sha256"] == sidecar.sha256(tmp_path / "model.int8.tflite.previous")
+    assert kept["size_bytes"] == good.size_bytes and kept["passed"] and not told["passed"]
+    assert told["reason"] == reports[0].reason and told["sha256"] is None and list(told) == list(kept)
 
 
 @pytest.mark.parametrize(

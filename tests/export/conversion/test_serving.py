@@ -17,9 +17,10 @@ from kres.preprocessing import Preprocess
 SPEC = kres.Spec(block="basic", depths=(1, 1), widths=(8, 16), stem="cifar")
 
 
-def network(size=32, **preprocess):
+def network(size=32, channels=3, **preprocess):
     chosen = Preprocess(size=32, crop=0.875, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.25), **preprocess)
-    return kres.build(SPEC, classes=7, input_shape=(size, size, 3), preprocess=chosen, classifier_activation=None)
+    shape, chosen = (size, size, channels), chosen.for_channels(channels)
+    return kres.build(SPEC, classes=7, input_shape=shape, preprocess=chosen, classifier_activation=None)
 
 
 def encoded(kind, height, width):
@@ -61,5 +62,10 @@ def test_no_signature_for_files_where_preprocessing_gives_another_size(model, im
     with caplog.at_level(logging.WARNING):
         export.saved_model(network(size=24), tmp_path / "small")
     assert "32 pixels square" in caplog.text
-    for name in ("stock", "small"):
+    grey = network(channels=1)
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        export.saved_model(grey, tmp_path / "grey")
+    assert not caplog.text
+    for name in ("stock", "small", "grey"):
         assert set(tf.saved_model.load(tmp_path / name).signatures) == {"serving_default"}

@@ -242,7 +242,7 @@ def test_the_sidecar_of_a_saved_model(tmp_path):
     assert sidecar.sha256(tmp_path / "m") != before
 
 
-def test_a_rejected_artifact_leaves_the_old_pair_alone(tmp_path, monkeypatch):
+def test_what_an_earlier_export_left_is_kept_aside_when_a_later_one_is_rejected(tmp_path, monkeypatch):
     from kres.export import formats
 
     path = tmp_path / "m.tflite"
@@ -252,14 +252,16 @@ def test_a_rejected_artifact_leaves_the_old_pair_alone(tmp_path, monkeypatch):
     monkeypatch.setitem(formats.FORMATS, "float32", strict)
     with pytest.raises(export.RejectedError):
         write(path, UNIFORM)
-    assert path.read_bytes() == content and beside(report) == facts
+    kept = tmp_path / "m.tflite.previous"
+    assert kept.read_bytes() == content and json.loads(Path(f"{kept}.json").read_text()) == facts
     assert facts["sha256"] == hashlib.sha256(content).hexdigest()
-    assert sorted(os.listdir(tmp_path)) == ["m.tflite", "m.tflite.json", "m.tflite.rejected", "m.tflite.rejected.json"]
+    pairs = [f"m.tflite.{which}{ending}" for which in ("previous", "rejected") for ending in ("", ".json")]
+    assert sorted(os.listdir(tmp_path)) == pairs
 
 
 def test_an_export_that_breaks_off_leaves_no_sidecar_of_another_file(tmp_path, monkeypatch):
     """The disk is full, or the power is gone, as the new file gets its name."""
-    from kres.export import delivery
+    from kres.export.files import placing
 
     path = tmp_path / "m.tflite"
     write(path, PER_CHANNEL)
@@ -267,7 +269,7 @@ def test_an_export_that_breaks_off_leaves_no_sidecar_of_another_file(tmp_path, m
     def broken(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(delivery, "move", broken)
+    monkeypatch.setattr(placing, "move", broken)
     with pytest.raises(OSError, match="No space"):
         write(path, UNIFORM)
     assert os.listdir(tmp_path) == ["m.tflite"]

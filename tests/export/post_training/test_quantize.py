@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from kres import export
+from kres.export.post_training import quantize as post_training
 from kres.export.post_training.bias import correct_bias
 from kres.export.post_training.calibration import collect_ranges
 from kres.export.post_training.equalization import equalized
 from kres.export.post_training.layers import energy
 from kres.export.post_training.quantize import GaveUpError, PostTraining, quantize
+from kres.export.post_training.units import Units
 from kres.export.proof.losses import decibels
 from kres.folding import folded
 from kres.lowering import lower
@@ -138,6 +140,16 @@ def test_the_worst_layers_stay_in_float32_until_the_drop_is_met(spoilt, many):
     assert without.kept_float == ()
     # For the stem's output to stay exact, what reads it has to be in float32 too.
     assert sorted(found.kept_float) == ["block0_1_conv", "block0_shortcut_conv", "stem_conv"]
+
+
+def test_the_search_spares_the_layers_that_integer_input_and_output_need(spoilt, many, monkeypatch):
+    tried, make = [], post_training._Maker.make
+    monkeypatch.setattr(post_training._Maker, "make", lambda maker, kept: tried.append(set(kept)) or make(maker, kept))
+    assert Units(lower(spoilt)).edges() == {"stem_conv", "predictions"}
+    # The stem is what loses here, so that nothing else helps.
+    with pytest.raises(GaveUpError, match="still loses too much"):
+        quantize(spoilt, many, PostTraining(max_drop=1.6), export.reference(spoilt, many), io="int8")
+    assert len(tried) > 1 and not set().union(*tried) & {"stem_conv", "predictions"}
 
 
 def test_a_drop_that_cannot_be_met_is_an_error(logits, many):

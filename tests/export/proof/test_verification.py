@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from kres import export
-from kres.export.artifacts import random_images
 from kres.export.files.inspection import artifact_format, inspect
+from kres.export.preparation import random_images
 from kres.export.runtimes import session
 from kres.export.runtimes.session import ArtifactError, opened
 
@@ -134,8 +134,13 @@ def test_what_is_no_artifact(model, images, tmp_path, saved):
 
 
 def test_images_and_labels_that_cannot_be(model, images, tflite):
-    with pytest.raises(ValueError, match=r"shape \(n, 16, 16, 3\)"):
+    with pytest.raises(ValueError, match=r"have 1 channels and the model takes 3: repeat the grey one"):
         export.verify(model, tflite, images[..., :1])
+    with pytest.raises(ValueError, match=r"have 4 channels and the model takes 3: build the model"):
+        export.verify(model, tflite, images[..., [0, 1, 2, 0]])
+    grey = keras.Sequential([keras.Input((16, 16, 1)), keras.layers.Flatten()])
+    with pytest.raises(ValueError, match=r"3 channels and the model takes 1: make them grey.*\(64, 16, 16, 3\)"):
+        export.reference(grey, images)
     with pytest.raises(ValueError, match="finite"):
         export.verify(model, tflite, np.full_like(images, np.nan))
     with pytest.raises(ValueError, match="at least one image"):
@@ -168,3 +173,15 @@ def test_inspection_reads_names_and_versions(tflite):
     found = inspect(tflite)
     assert found.format == artifact_format(tflite) == "float32"
     assert found.operators["SOFTMAX"] == 1 and set(found.versions) == set(found.operators)
+
+
+def test_a_file_is_judged_as_what_was_asked_for_and_a_foreign_one_by_its_bytes(images, tmp_path, caplog):
+    """A network of so few weights that the converter leaves all of them in float32."""
+    layers = keras.layers
+    net = [keras.Input((16, 16, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(5)]
+    model = keras.Sequential(net)
+    report = export.tflite(model, tmp_path / "m.tflite", quantization="dynamic", images=images)
+    assert (report.format, report.tolerance) == ("dynamic", export.FORMATS["dynamic"].tolerance)
+    assert "m.tflite: dynamic changes nothing in this model, and the file is as float32 is" in caplog.text
+    foreign = export.verify(model, tmp_path / "m.tflite", images)
+    assert (foreign.format, foreign.tolerance) == ("float32", export.FORMATS["float32"].tolerance)

@@ -1,0 +1,72 @@
+"""Gives artifacts their names together with the JSON that describes each: no JSON ever stands beside another file."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from kres.export.sidecar import path_of
+from kres.writing import move
+
+logger = logging.getLogger("kres")
+
+
+def rejected_name(path: Path) -> Path:
+    """Give the place of an artifact that does not get the name `path`."""
+    return path.with_name(f"{path.name}.rejected")
+
+
+def previous_name(path: Path) -> Path:
+    """Give the place of an older artifact whose name `path` is free since a later export failed."""
+    return path.with_name(f"{path.name}.previous")
+
+
+def accept(written: Path, facts: Path, path: Path) -> None:
+    """Give an artifact and its JSON their final names; what earlier exports left aside is gone then.
+
+    The directory of `facts`, here and in `reject`, takes what is to be removed.
+    """
+    _place(written, facts, path)
+    for leftover in (rejected_name(path), previous_name(path)):
+        path_of(leftover).unlink(missing_ok=True)
+        _discard(leftover, facts.parent)
+
+
+def reject(written: Path | None, facts: Path, path: Path) -> None:
+    """Free the final name and put the artifact, where one could be made, and its JSON beside it as `.rejected`.
+
+    What stood under the final name is kept as `.previous`.
+    """
+    _set_aside(path, facts.parent)
+    _place(written, facts, rejected_name(path))
+
+
+def _set_aside(path: Path, scratch: Path) -> None:
+    """Free a name: what stands there and its JSON become `.previous`, in place of those that may be there already.
+
+    Whatever ends this in between, one name or the other holds the artifact with its own JSON.
+    """
+    kept, own = previous_name(path), path_of(path)
+    if path.exists():
+        path_of(kept).unlink(missing_ok=True)
+        _discard(kept, scratch)
+        if own.exists():
+            os.replace(shutil.copyfile(own, scratch / "previous.json"), path_of(kept))
+        os.rename(path, kept)
+        logger.warning("%s is of an earlier export, and no longer under its name: it is kept as %s", path, kept.name)
+    own.unlink(missing_ok=True)
+
+
+def _place(written: Path | None, facts: Path, path: Path) -> None:
+    path_of(path).unlink(missing_ok=True)
+    if written is None:
+        _discard(path, facts.parent)
+    else:
+        move(written, path)
+    os.replace(facts, path_of(path))
+
+
+def _discard(path: Path, scratch: Path) -> None:
+    """Take a file or a directory away in one step; to remove a directory takes many."""
+    if path.exists():
+        os.rename(path, scratch / f"{path.name}.discarded")

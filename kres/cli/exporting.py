@@ -1,0 +1,132 @@
+"""The work of `kres export`, once its options are read: from a model's name to artifacts and a report."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from kres.cli.models import Named, Proof, class_names
+from kres.cli.page import NAME, timed, write_report
+from kres.export import FORMATS, About, Platforms, Report, Request, export_all, makeable
+from kres.export.extras import require
+from kres.export.request import check_directory, check_format, needs_calibration, options_for
+from kres.export.runtimes.interpreters import CURRENT, named_runtimes
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an export came to: a report a format, the formats left out and why, on what images, and the page."""
+
+    reports: list[Report]
+    skipped: dict[str, str]
+    description: str
+    page: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the command line asks for; `resolve` finds the model, and `proof` runs it.
+
+    Raises ValueError for options that none of the formats takes, before minutes go by.
+    """
+
+    formats: Sequence[str]
+    all_formats: bool
+    skipped: dict[str, str]
+    request: Request
+    resolve: Callable[[], Named]
+    data: str | None
+    proof: Callable[..., Proof]
+    calibration_images: int
+    labels: Path | None
+    output: Path | None
+    bench: bool
+
+    def __post_init__(self) -> None:
+        options_for(self.formats, self.request)
+
+    def run(self, console: Console, status: Status) -> Done:
+        """Write and run the artifacts, time them and draw the page; `status` tells how far that is."""
+        named = self.resolve()
+        names, skipped = makeable(named.model) if self.all_formats else (self.formats, self.skipped)
+        count = self.calibration_images if self._calibrated(named, names) else 0
+        self._about(named)  # a wrong file of labels is told before minutes go by
+        directory = self.output or (named.directory or Path()) / "export"
+        check_directory(directory)
+        found = self.proof(named, calibration_images=count)
+        about = self._about(named, found)
+        steps = Steps(console, status, count=len(names))
+        reports = export_all(
+            named.model,
+            directory,
+            names,
+            name=named.name,
+            expected=found.reference,
+            calibration=found.calibration,
+            request=replace(self.request, about=about),
+            started=steps.started,
+            finished=steps.finished,
+        )
+        artifacts = timed(reports, bench=self.bench, started=lambda name: status.update(f"timing {name}"))
+        page = directory / NAME
+        write_report(page, named, found, artifacts, class_names=about.class_names)
+        return Done(reports, skipped, found.description, page)
+
+    def _calibrated(self, named: Named, names: Sequence[str]) -> bool:
+        calibrated = [name for name in names if needs_calibration(named.model, name)]
+        if calibrated and self.data is None and named.data is None:
+            words = " and ".join(calibrated)
+            raise ValueError(f"{words} take ranges from images: give --data, or leave them out. Received: no --data")
+        return bool(calibrated)
+
+    def _about(self, named: Named, found: Proof | None = None) -> About:
+        """What the files tell, the names of the classes among it; those of the data once they are read."""
+        data = found.class_names if found is not None and named.classifies else None
+        names = class_names(named, self.labels, data=data)
+        return replace(self.request.about, class_names=names, name=named.name).of(named.model)
+
+
+def formats_of(names: Sequence[str] | None, *, all_formats: bool) -> tuple[list[str], dict[str, str]]:
+    """Give the formats to make and those that cannot be made here, with the reason; ValueError for none to make.
+
+    Raises MissingExtraError for one by name that cannot be made here.
+    """
+    found, skipped = makeable() if all_formats else ([check_format(name) for name in names or ()], {})
+    if not found:
+        raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: neither")
+    for name in found:
+        require(FORMATS[name].extra, what=name)
+    return found, skipped
+
+
+def platforms_of(runtimes: Sequence[str] | None, target: str | None) -> Platforms | None:
+    """Give where TFLite files are proven, or None where nothing is said of it."""
+    if runtimes is None and target is None:
+        return None
+    return Platforms(runtimes=named_runtimes(runtimes or [CURRENT.name]), target=target)
+
+
+class Steps:
+    """Tells on a terminal how far an export is: a line as each format ends, a spinner with its name before."""
+
+    def __init__(self, console: Console, status: Status, *, count: int) -> None:
+        self._console, self._status, self._count = console, status, count
+        self._number = 0
+        self._since = time.perf_counter()
+
+    def started(self, name: str) -> None:
+        """Show the format that is being written and run."""
+        self._number += 1
+        self._since = time.perf_counter()
+        self._status.update(f"{self._number} of {self._count}: writing and running {name}")
+
+    def finished(self, report: Report) -> None:
+        """Leave a line with the outcome and the seconds, on a terminal alone."""
+        if self._console.is_terminal:
+            verdict = "passed" if report.passed else "failed"
+            seconds = time.perf_counter() - self._since
+            line = f"{self._number} of {self._count}: {Path(report.path).name} {verdict} in {seconds:.1f} s"
+            self._console.print(line, markup=False, highlight=False)

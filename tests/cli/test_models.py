@@ -73,8 +73,7 @@ def test_labels_that_are_no_text(tmp_path):
 
 
 def test_data_in_colour_for_a_grey_model(tmp_path):
-    model = kres.build(
-        kres.Spec(block="basic", depths=(1,), widths=(8,), stem="cifar"), input_shape=(8, 8, 1), classes=10
-    )
-    with pytest.raises(ValueError, match="of digits have 3 channels.*and the model takes 1"):
+    spec = kres.Spec(block="basic", depths=(1,), widths=(8,), stem="cifar")
+    model = kres.build(spec, input_shape=(8, 8, 1), classes=10)
+    with pytest.raises(ValueError, match=r"of digits have 3 channels.*and the model takes 1"):
         proof(Named(model=model, name="grey"), "digits", limit=32)

@@ -205,8 +205,8 @@ def test_arguments_that_cannot_be(model, images, tmp_path):
         export.export_all(model, tmp_path, ["float32"], request=export.Request(batch=4))
     with pytest.raises(ValueError, match="Did you mean 'dynamic'"):
         export.export_all(model, tmp_path, ["dinamic"])
+    request = export.Request(platforms=export.Platforms())
     with pytest.raises(ValueError, match=r"for TFLite files alone. Received: saved_model, onnx"):
-        request = export.Request(platforms=export.Platforms())
         export.export_all(model, tmp_path / "out", ["saved_model", "onnx"], request=request)
     assert not os.listdir(tmp_path)
 

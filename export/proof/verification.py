@@ -2,11 +2,9 @@
 
 import dataclasses
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,23 +16,19 @@ from kres.export.files.inspection import artifact_format, size
 from kres.export.files.interfaces import interface
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
-from kres.export.post_training.walking import CHUNK, chunks
+from kres.export.post_training.walking import chunks
 from kres.export.proof.comparison import judge, judge_all
 from kres.export.proof.reports import Answers, Reference, Report
+from kres.export.proof.running import ALONE, run_tflite
 from kres.export.runtimes.compatibility import DEFAULT, Platforms, lacking
 from kres.export.runtimes.interpreters import CURRENT, Runtime
-from kres.export.runtimes.runner import open_saved_model
-from kres.export.runtimes.session import ArtifactError, opened
+from kres.export.runtimes.session import ArtifactError
 from kres.preprocessing import Preprocess
 
 # One image more or less must not be all that a top-1 is made of.
 FEWEST_FOR_TOP1 = 32
 
 logger = logging.getLogger("kres")
-
-Outputs = tuple[np.ndarray, ...]
-Shapes = tuple[tuple[int, ...], list[tuple[int, ...]]]
-"""Of the input and of each output, without the batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,54 +204,3 @@ def unmeasured(n: int, path: str | Path, name: str | None, *, reason: str) -> Re
         tolerance=FORMATS[name].tolerance if name else Tolerance(),
         size_bytes=size(path) if Path(path).exists() else 0,
     )
-
-
-def run_tflite(path: str | Path, reference: Reference, runtime: Runtime = CURRENT) -> tuple[Outputs, str]:
-    """Give a TFLite file's outputs (n, ...) in a runtime, and the runtime's name with its version and processor."""
-    # TensorFlow's own variable, for one who runs several things side by side.
-    threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
-    with opened(path, threads=threads, runtime=runtime.package, python=runtime.python) as session:
-        _check_shapes(session.input, session.outputs, reference, path)
-        answers = [session.answers(image) for image in reference.images]
-        label = f"{runtime.name} {session.version}, {session.machine}"
-    return tuple(np.stack(blocks) for blocks in zip(*answers, strict=True)), label
-
-
-def _run_onnx(path: str | Path, reference: Reference) -> Outputs:
-    return run_tflite(path, reference)[0]  # the runner sees what file it is
-
-
-def _run_saved_model(path: str | Path, reference: Reference) -> Outputs:
-    try:
-        answer, description = open_saved_model(str(path))
-    # TensorFlow has no error of its own for a damaged SavedModel: it depends on which bytes are hit.
-    except Exception as error:
-        raise ArtifactError(f"a SavedModel that cannot be loaded: {error}. Received: {path}") from error
-    _check_shapes(description["input"], description["outputs"], reference, path)
-    images, batch = reference.images, description["input"]["shape"][0]
-    chunk = CHUNK if batch < 0 else batch
-    missing = 0 if batch < 0 else -len(images) % batch
-    padded = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-    answers = [answer(padded[start : start + chunk]) for start in range(0, len(padded), chunk)]
-    return tuple(np.concatenate(blocks)[: len(images)] for blocks in zip(*answers, strict=True))
-
-
-ALONE = {"saved_model": _run_saved_model, "onnx": _run_onnx}
-"""What runs a format that has one runtime of its own."""
-
-
-def _check_shapes(
-    source: dict[str, Any], targets: list[dict[str, Any]], reference: Reference, path: str | Path
-) -> None:
-    outputs = (reference.outputs, *reference.others)
-    expected: Shapes = (reference.images.shape[1:], [output.shape[1:] for output in outputs])
-    received: Shapes = (tuple(source["shape"][1:]), [tuple(target["shape"][1:]) for target in targets])
-    if received != expected:
-        raise ArtifactError(
-            f"this artifact belongs to another model: {_arrow(received)} where the Keras model has {_arrow(expected)}. "
-            f"Received: {path}"
-        )
-
-
-def _arrow(shapes: Shapes) -> str:
-    return f"{shapes[0]} -> {', '.join(map(str, shapes[1]))}"

@@ -11,9 +11,9 @@ from kres.export.about import LABELS, About
 from kres.export.conversion.converter import UnsupportedError
 from kres.export.delivery import unmade
 from kres.export.extras import absent
-from kres.export.files.placing import previous_name
 from kres.export.formats import FORMATS
 from kres.export.images import Images
+from kres.export.placing import previous_name
 from kres.export.post_training.calibration import PERCENTILE
 from kres.export.post_training.quantize import PostTraining
 from kres.export.preparation import Given, prepare

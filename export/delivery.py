@@ -12,14 +12,14 @@ import keras
 from kres.export import sidecar
 from kres.export.about import About
 from kres.export.conversion.converter import UnsupportedError
-from kres.export.conversion.normalisation import RAW, Normalisation
 from kres.export.conversion.pixels import INPUT_RANGE, known, with_pixels
 from kres.export.files import metadata
-from kres.export.files.placing import accept, reject, rejected_name
+from kres.export.files.normalisation import RAW, Normalisation
 from kres.export.formats import FORMATS, Options
+from kres.export.losses import Quantized
+from kres.export.placing import accept, reject, rejected_name
 from kres.export.post_training.quantize import GaveUpError, PostTraining, quantize
 from kres.export.proof.comparison import is_probability
-from kres.export.proof.losses import Quantized
 from kres.export.proof.reports import Reference, Report
 from kres.export.proof.verification import Asked, check_or_report, unmeasured
 from kres.export.request import needs_calibration

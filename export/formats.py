@@ -10,8 +10,8 @@ import numpy as np
 from kres.export.conversion import onnx_export, serving, weight_only
 from kres.export.conversion.casts import without_casts
 from kres.export.conversion.converter import convert, tflite_converter
-from kres.export.post_training.edges import require_edges
-from kres.export.proof.losses import Quantized
+from kres.export.edges import require_edges
+from kres.export.losses import Quantized
 from kres.preprocessing import Preprocess
 from kres.quantization import check_ranges, is_twin, kernels_rounded
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from kres.export.post_training.walking import CHUNK
+from kres.export.files.errors import ArtifactError
 from kres.export.proof.reports import Reference
+from kres.export.runner import open_saved_model
 from kres.export.runtimes.interpreters import CURRENT, Runtime
-from kres.export.runtimes.runner import open_saved_model
-from kres.export.runtimes.session import ArtifactError, opened
+from kres.export.runtimes.session import opened
+from kres.export.walking import CHUNK
 
 Outputs = tuple[np.ndarray, ...]
 Shapes = tuple[tuple[int, ...], list[tuple[int, ...]]]

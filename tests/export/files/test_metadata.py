@@ -14,9 +14,9 @@ import pytest
 import kres
 from kres import export
 from kres.export import sidecar
-from kres.export.conversion.normalisation import Normalisation
 from kres.export.conversion.pixels import takes_pixels
 from kres.export.files import metadata
+from kres.export.files.normalisation import Normalisation
 from kres.preprocessing import Preprocess
 
 NAMES = ("ant", "bee", "crème brûlée", "dog", "eel")
@@ -261,7 +261,7 @@ def test_what_an_earlier_export_left_is_kept_aside_when_a_later_one_is_rejected(
 
 def test_an_export_that_breaks_off_leaves_no_sidecar_of_another_file(tmp_path, monkeypatch):
     """The disk is full, or the power is gone, as the new file gets its name."""
-    from kres.export.files import placing
+    from kres.export import placing
 
     path = tmp_path / "m.tflite"
     write(path, PER_CHANNEL)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kres.export.files.placing import accept, reject
+from kres.export.placing import accept, reject
 
 CALLS = ((os, ("replace", "rename", "unlink")), (shutil, ("copyfile",)))
 

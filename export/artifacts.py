@@ -116,7 +116,9 @@ def tflite(
 
     Before the file gets its name it is run on `images` (normalised or uint8 grey levels, with labels or without) in
     each of `runtimes`, against the Keras model; where none are given, on the calibration images or on 32 seeded random
-    ones. `target_runtime`, "2.14", rejects operators that this version of tflite-runtime does not have.
+    ones. `target_runtime`, "2.14", rejects operators that this version of tflite-runtime does not have. Of an export
+    that fails, file and report stay as `<path>.rejected`, and what an earlier one wrote to `path` is kept as
+    `<path>.previous` until a good one replaces both.
 
     Raises RejectedError when the format's tolerance is broken or `max_drop` cannot be met, MissingExtraError when an
     extra is not installed, and ValueError for arguments, images or layers that cannot be exported.

@@ -69,13 +69,7 @@ def deliver(
         except UnsupportedError as error:
             finish(unmade(name, path, expected, error), None)
             raise
-        tolerance = FORMATS[name].tolerance
-        if quantized is not None and how.max_drop is not None:
-            tolerance = dataclasses.replace(tolerance, drop=how.max_drop / 100)
-        asked = Asked(format=name, io=options.io, tolerance=tolerance)
-        report = check_or_report(expected, written, asked, platforms=platforms)
-        if quantized is not None:
-            report = dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)
+        report = _judge(name, written, quantized, options=options, expected=expected, how=how, platforms=platforms)
         return finish(report, written)
 
 
@@ -117,3 +111,24 @@ def _write(
         probabilities = is_probability(expected.outputs)
         metadata.pack(written, about, RAW if options.pixels else own, probabilities=probabilities)
     return options.quantized
+
+
+def _judge(
+    name: str,
+    written: Path,
+    quantized: Quantized | None,
+    *,
+    options: Options,
+    expected: Reference,
+    how: PostTraining,
+    platforms: Platforms,
+) -> Report:
+    """Run the artifact and compare it with the Keras model, by the drop that a quantized one may have."""
+    tolerance = FORMATS[name].tolerance
+    if quantized is not None and how.max_drop is not None:
+        tolerance = dataclasses.replace(tolerance, drop=how.max_drop / 100)
+    asked = Asked(format=name, io=options.io, tolerance=tolerance)
+    report = check_or_report(expected, written, asked, platforms=platforms)
+    if quantized is None:
+        return report
+    return dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)

@@ -1,7 +1,7 @@
 """From a model and images to what writes its artifacts: what can be refused is refused here, before the long work."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from kres.export.conversion import models
 from kres.export.conversion.pixels import known, pinned, preprocess_of, to_pixels
 from kres.export.delivery import deliver
 from kres.export.extras import require
-from kres.export.formats import FORMATS
+from kres.export.formats import FORMATS, Options
 from kres.export.images import Images, collect
 from kres.export.post_training.quantize import PostTraining
 from kres.export.post_training.representative import check_representative
@@ -68,20 +68,8 @@ class _Evidence:
 
 def prepare(given: Given, paths: Mapping[str, Path], request: Request) -> Prepared:
     """Make ready to write `given.model` to a path a format, or raise as `tflite` says."""
-    model = given.model
-    for name in paths:
-        require(FORMATS[name].extra, what=name)
-        if needs_calibration(model, name) and given.calibration is None:
-            raise ValueError(
-                f"{name} takes its ranges from images: pass calibration=images. Received: calibration=None"
-            )
-    options = options_for(list(paths), request)
-    if request.how != PostTraining() and is_twin(model):
-        raise ValueError(
-            "ranges and what goes with them are for int8 of a float model. "
-            f"Received: them and the fake-quantized {model.name!r}"
-        )
-    model = models.sized(model, given.image_size)
+    options = _options(given, paths, request)
+    model = models.sized(given.model, given.image_size)
     models.check_model(model)
     about = request.about.of(model)
     twin = models.float32_twin(model)
@@ -115,6 +103,24 @@ def prepare(given: Given, paths: Mapping[str, Path], request: Request) -> Prepar
         )
 
     return Prepared({name: writer(name) for name in paths}, expected, about)
+
+
+def _options(given: Given, names: Collection[str], request: Request) -> dict[str, Options]:
+    """Give each format's options, or refuse what can be seen without the model's answers."""
+    model = given.model
+    for name in names:
+        require(FORMATS[name].extra, what=name)
+        if needs_calibration(model, name) and given.calibration is None:
+            raise ValueError(
+                f"{name} takes its ranges from images: pass calibration=images. Received: calibration=None"
+            )
+    options = options_for(list(names), request)
+    if request.how != PostTraining() and is_twin(model):
+        raise ValueError(
+            "ranges and what goes with them are for int8 of a float model. "
+            f"Received: them and the fake-quantized {model.name!r}"
+        )
+    return options
 
 
 def _evidence(model: keras.Model, given: Given, *, calibrated: bool, raw: bool) -> _Evidence:

@@ -10,9 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from kres.export import conversion, formats
 from tests.export.classifiers import Classifier, write_classifiers
 from tests.support import skip_or_fail
 
@@ -73,28 +71,6 @@ def images() -> np.ndarray:
 def classifiers(tmp_path_factory) -> dict[str, Classifier]:
     """Files of a small classifier, one of each kind of input, in one directory with labels.txt."""
     return write_classifiers(tmp_path_factory.mktemp("classifiers"))
-
-
-@pytest.fixture
-def stock(monkeypatch):
-    """A function that converts as TensorFlow does, without rewriting."""
-    monkeypatch.setattr(conversion, "rewritten", lambda content: content)
-
-    def convert(model, path, *, name="int8", io="float32"):
-        images = np.random.default_rng(1).normal(size=(8, *model.inputs[0].shape[1:])).astype(np.float32)
-        if name == "int8":
-            # By TensorFlow's own calibration, which takes networks of a pool alone too.
-            converter = conversion.converter(model)
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.representative_dataset = lambda: ([image[None]] for image in images)
-            converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(io)
-            path.write_bytes(conversion.convert(converter))
-        else:
-            formats.FORMATS[name].write(model, path, formats.Options())
-        return path.read_bytes()
-
-    return convert
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A TFLite graph rewritten so that XNNPACK takes it whole, and a stem in int8 faster: the same values, other operators.
+"""A TFLite graph rewritten so that XNNPACK takes it whole, and runs it faster: the same values, other operators.
 
 What the converter leaves outside the delegate splits the graph in partitions, and runs on one thread by kernels that
 are slower. Symmetric padding needs no rewriting: XNNPACK pads as it convolves.
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kres.export.conversion.strides import strides_where_computed
+from kres.export.conversion.strides import stride_earlier
 from kres.export.conversion.tflite_graph import VERSIONS, Graph
 from kres.export.files.flatbuffer import is_constant, pack, unpack
 
@@ -128,7 +128,7 @@ def columns_in_pairs(graph: Graph, node: Any) -> bool:
 
 REWRITINGS: tuple[Callable[[Graph, Any], bool], ...] = (
     softmax_in_float,
-    strides_where_computed,
+    stride_earlier,
     pool_as_convolution,  # of the pools that the strides leave too
     columns_in_pairs,
 )

@@ -14,7 +14,7 @@ CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 Strides = tuple[int, int]
 
 
-def strides_where_computed(graph: Graph, node: Any) -> bool:
+def stride_earlier(graph: Graph, node: Any) -> bool:
     """Let what computes a tensor stride, where all that read it are convolutions of one tap and one stride.
 
     Every value that is still computed is the same. A sum strides where one of its terms is a convolution that can; a
@@ -55,8 +55,8 @@ def _can_stride(graph: Graph, tensor: int) -> bool:
 
 def _own(graph: Graph, term: int) -> bool:
     """Whether the sum that reads a term is alone in that, and the term can be computed in part."""
-    reads = [node is None or list(node.inputs).count(term) for node in graph.readers(term)]
-    return reads == [1] and _can_stride(graph, term)
+    readers = list(graph.readers(term))
+    return len(readers) == 1 and list(readers[0].inputs).count(term) == 1 and _can_stride(graph, term)
 
 
 def _stride(graph: Graph, tensor: int, strides: Strides) -> None:
@@ -70,7 +70,7 @@ def _stride(graph: Graph, tensor: int, strides: Strides) -> None:
         maker.inputs = [_strided_term(graph, maker, int(term), strides) for term in maker.inputs]
     graph.tensors[tensor].shape = strided
     # Of one tap itself, it may hand the stride on.
-    strides_where_computed(graph, maker)
+    stride_earlier(graph, maker)
 
 
 def _strided_term(graph: Graph, reader: Any, term: int, strides: Strides) -> int:
@@ -91,10 +91,10 @@ def _pad_apart(graph: Graph, node: Any, strided: list[int], strides: Strides) ->
     if options.padding == graph.schema.Padding.VALID:
         return
     pads, padded = np.zeros((4, 2), np.int32), graph.shape(source)
-    sizes = zip(
-        graph.shape(node.inputs[1])[1:3], graph.shape(node.outputs[0])[1:3], _strides(node), strides, strict=True
-    )
+    kernel, target = graph.shape(node.inputs[1])[1:3], graph.shape(node.outputs[0])[1:3]
+    sizes = zip(kernel, target, _strides(node), strides, strict=True)
     for axis, (taps, out, stride, more) in enumerate(sizes, start=1):
+        # TFLite's own rule for "same": the odd one goes behind.
         before = max((out - 1) * stride + taps - padded[axis], 0) // 2
         reach = (strided[axis] - 1) * stride * more + taps
         pads[axis] = before, max(reach - before - padded[axis], 0)
@@ -103,11 +103,10 @@ def _pad_apart(graph: Graph, node: Any, strided: list[int], strides: Strides) ->
     if not pads.any():
         return
     name = graph.tensors[source].name.decode()
-    target = graph.add_tensor(source, padded, name=f"padded/{name}")
-    node.inputs = [target, *list(node.inputs)[1:]]
-    graph.insert(
-        node, "PAD", [source, graph.add_constant(pads, name=f"{name}/pads")], target, graph.schema.PadOptionsT()
-    )
+    inputs = [source, graph.add_constant(pads, name=f"{name}/pads")]
+    apart = graph.add_tensor(source, padded, name=f"padded/{name}")
+    node.inputs = [apart, *list(node.inputs)[1:]]
+    graph.insert(node, "PAD", inputs, apart, graph.schema.PadOptionsT())
 
 
 def _subsampled(graph: Graph, reader: Any, tensor: int, strides: Strides) -> int:

@@ -3,7 +3,8 @@
 keras.applications.ResNet50 is converted by TensorFlow alone, and for ONNX Runtime and OpenVINO by Keras's own ONNX
 exporter; OpenVINO's int8 is NNCF's post-training quantization. ONNX Runtime, OpenVINO and NNCF run in processes of
 their own, of the Python that KRES_ONNX_PYTHON or KRES_OPENVINO_PYTHON names where this one has them not. Each turn is
-the median of several images. The last rows count the partitions of XNNPACK in each file, which are no seconds.
+the median of several images. Files that normalise raw pixels themselves stand against kres's own without that. The last
+rows count the partitions of XNNPACK in each file, which are no seconds.
 """
 
 import statistics
@@ -26,13 +27,18 @@ from ai_edge_litert.interpreter import Interpreter
 
 import kres
 from benchmarks.other_process import OtherProcess
+from kres.export.conversion.pixels import INPUT_RANGE, with_pixels
+from kres.export.extras import absent
 from kres.export.formats import FORMATS, Options
 from kres.export.post_training.quantize import PostTraining, quantize
 from kres.export.runner import delegation
 
 THREADS = 2
 WARM_UP = 5
-ONE_PARTITION = ("float32", "float16", "dynamic", "int8")
+ONE_PARTITION = ("float32", "float16", "dynamic", "int8", "weight_int8")
+# Formats with the type of their input and output that the cost of raw pixels is measured in.
+PIXELS = {"int8": "uint8", "float32": "float32"}
+PIXELS_COST = 1.02
 # Name of the row, kres's format, the engine, and the variable that names its Python.
 OTHERS = (
     ("int8 against OpenVINO's int8", "int8", "openvino_int8", "KRES_OPENVINO_PYTHON"),
@@ -46,7 +52,8 @@ class TfliteFile:
     def __init__(self, content: bytes, image: np.ndarray, runs: int) -> None:
         self._interpreter = Interpreter(model_content=content, num_threads=THREADS)
         self._interpreter.allocate_tensors()
-        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], image)
+        source = self._interpreter.get_input_details()[0]
+        self._interpreter.set_tensor(source["index"], image.astype(source["dtype"]))
         self._runs = runs
         for _ in range(WARM_UP):
             self._interpreter.invoke()
@@ -73,15 +80,11 @@ def stock_int8(model: Any, images: np.ndarray) -> bytes:
         return converter.convert()
 
 
-def written(model: Any, images: np.ndarray, directory: Path) -> dict[str, bytes]:
-    """kres's files, by format."""
-    found = {}
-    for name in ONE_PARTITION:
-        calibrated = FORMATS[name].calibrated
-        options = Options(quantized=quantize(model, images, PostTraining())) if calibrated else Options()
-        FORMATS[name].write(model, directory / name, options)
-        found[name] = (directory / name).read_bytes()
-    return found
+def content(name: str, model: Any, images: np.ndarray, directory: Path, *, io: str = "float32", **ranges: Any) -> bytes:
+    """One of kres's files; `ranges` go to quantization."""
+    quantized = quantize(model, images, PostTraining(), **ranges) if FORMATS[name].calibrated else None
+    FORMATS[name].write(model, directory / name, Options(quantized=quantized, io=io))
+    return (directory / name).read_bytes()
 
 
 def onnx_file(model: Any, path: Path) -> str:
@@ -94,10 +97,43 @@ def onnx_file(model: Any, path: Path) -> str:
     return ""
 
 
-def against(name: str, ours: Callable[[], Sequence[float]], theirs: Callable[[], Sequence[float]], rounds: int) -> Row:
-    """Both in turns; kres may take as long as the other, and no longer."""
+Turn = Callable[[], Sequence[float]]
+
+
+def against(name: str, ours: Turn, theirs: Turn, rounds: int, *, target: float = 1.0) -> Row:
+    """Both in turns; kres may take `target` times as long as the other, and no longer."""
     seconds = in_turns({"kres": ours, "stock": theirs}, rounds)
-    return Row(name=name, kres=seconds["kres"], stock=seconds["stock"], target=1.0, at_most=True)
+    return Row(name=name, kres=seconds["kres"], stock=seconds["stock"], target=target, at_most=True)
+
+
+def pixels(model: Any, images: np.ndarray, directory: Path, options: Any) -> list[Row]:
+    """What it costs that a file takes raw pixels and normalises them: the rows of PIXELS."""
+    grey = np.random.default_rng(0).integers(0, 256, images.shape).astype(np.float32)
+    normalising = with_pixels(model, model.preprocess)
+    rows = []
+    for name, io in PIXELS.items():
+        fixed = {"fixed": INPUT_RANGE} if FORMATS[name].calibrated else {}
+        contents = (
+            content(name, normalising, grey, directory, io=io, **fixed),
+            content(name, model, images, directory, io=io),
+        )
+        ours, plain = (TfliteFile(each, grey[:1], options.runs) for each in contents)
+        title = f"{name} of raw pixels against normalised ones"
+        rows.append(against(title, ours.turn, plain.turn, options.rounds, target=PIXELS_COST))
+    return rows
+
+
+def partitions(files: dict[str, TfliteFile], options: Any) -> list[Row]:
+    """A row for each format of ONE_PARTITION."""
+    rows = []
+    for name in ONE_PARTITION:
+        row = partial(Row, name=f"{name}: partitions (a count)", target=1.0, at_most=True)
+        if lacking := absent(FORMATS[name].extra):
+            rows.append(row(kres=[], stock=[], not_measurable=lacking))
+        else:
+            times = 1 if options.toy else options.rounds
+            rows.append(row(kres=[float(files[name].partitions)] * times, stock=[1.0] * times))
+    return rows
 
 
 def others(files: dict[str, TfliteFile], stock: Any, images: np.ndarray, directory: Path, options: Any) -> list[Row]:
@@ -134,15 +170,17 @@ def main() -> None:
     ours = kres.build(network, input_shape=(size, size, 3))
     stock = ours if options.toy else keras.applications.ResNet50(weights=None, input_shape=(size, size, 3))
     with tempfile.TemporaryDirectory() as folder:
-        contents = written(ours, images, Path(folder))
-        files = {name: TfliteFile(content, images[:1], options.runs) for name, content in contents.items()}
+        directory = Path(folder)
+        files = {
+            name: TfliteFile(content(name, ours, images, directory), images[:1], options.runs)
+            for name in ONE_PARTITION
+            if not absent(FORMATS[name].extra)
+        }
         converted = TfliteFile(stock_int8(stock, images), images[:1], options.runs)
         rows = [against("int8 against TensorFlow's int8", files["int8"].turn, converted.turn, options.rounds)]
-        rows += others(files, stock, images, Path(folder), options)
-    for name, file in files.items():
-        partitions = [float(file.partitions)] * (1 if options.toy else options.rounds)
-        one = [1.0] * len(partitions)
-        rows.append(Row(name=f"{name}: partitions (a count)", kres=partitions, stock=one, target=1.0, at_most=True))
+        rows += others(files, stock, images, directory, options)
+        rows += pixels(ours, images, directory, options)
+        rows += partitions(files, options)
     report(rows, options)
 
 

@@ -1,18 +1,18 @@
-"""A TFLite graph rewritten so that XNNPACK takes it whole, and a stem in int8 faster: the same values, other operators.
+"""A TFLite graph rewritten so that XNNPACK takes it whole, and runs it faster: the same values, other operators.
 
 What the converter leaves outside the delegate splits the graph in partitions, and runs on one thread by kernels that
 are slower. Symmetric padding needs no rewriting: XNNPACK pads as it convolves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from kres.export.files.flatbuffer import is_constant, operator_name, pack, unpack
+from kres.export.conversion.strides import stride_earlier
+from kres.export.conversion.tflite_graph import VERSIONS, Graph
+from kres.export.files.flatbuffer import is_constant, pack, unpack
 
-# The version of a depthwise convolution that each type of values needs.
-DEPTHWISE_VERSIONS = {"FLOAT32": 1, "INT8": 3}
 # A vector instruction multiplies this many int8 channels of one position; fewer are filled up with zeros.
 CHANNELS_AT_ONCE = 8
 
@@ -22,75 +22,6 @@ def rewritten(content: bytes) -> bytes:
     graph = Graph(unpack(content))
     changes = [rewrite(graph, node) for rewrite in REWRITINGS for node in list(graph.nodes)]
     return pack(graph.model) if any(changes) else content
-
-
-class Graph:
-    """The main graph of a TFLite file, with what rewriting asks of it."""
-
-    def __init__(self, model: Any) -> None:
-        from ai_edge_litert import schema_py_generated as schema
-
-        self.schema, self.model = schema, model
-        self.nodes, self.tensors = model.subgraphs[0].operators, model.subgraphs[0].tensors
-
-    def kind(self, node: Any) -> str:
-        """Name a node's operator."""
-        return operator_name(self.model.operatorCodes[node.opcodeIndex])
-
-    def value_type(self, tensor: int) -> str:
-        """Name the type of a tensor's values, as the schema does; one that is none of those rewritten is empty."""
-        known = {getattr(self.schema.TensorType, name): name for name in DEPTHWISE_VERSIONS}
-        return known.get(self.tensors[tensor].type, "")
-
-    def shape(self, tensor: int) -> list[int]:
-        """Give a tensor's shape."""
-        return [int(size) for size in self.tensors[tensor].shape]
-
-    def values(self, tensor: int, dtype: type) -> np.ndarray:
-        """Give the values of a constant tensor."""
-        buffer = self.model.buffers[self.tensors[tensor].buffer].data
-        return np.frombuffer(bytes(buffer), dtype).reshape(self.shape(tensor))
-
-    def readers(self, tensor: int) -> Iterator[Any]:
-        """Yield the nodes that read a tensor, and None where it leaves the graph."""
-        yield from (node for node in self.nodes if tensor in list(node.inputs))
-        yield from (None for output in self.model.subgraphs[0].outputs if output == tensor)
-
-    def maker(self, tensor: int) -> Any:
-        """Give the node that computes a tensor, or None."""
-        return next((node for node in self.nodes if tensor in list(node.outputs)), None)
-
-    def add_tensor(self, like: int, shape: list[int], *, name: str) -> int:
-        """Add a tensor of another one's type and quantization; give its index."""
-        tensor = self.schema.TensorT()
-        tensor.type, tensor.quantization = self.tensors[like].type, self.tensors[like].quantization
-        tensor.shape, tensor.name, tensor.buffer = shape, name.encode(), 0
-        self.tensors.append(tensor)
-        return len(self.tensors) - 1
-
-    def add_constant(self, values: np.ndarray, *, name: str, scale: float | None = None) -> int:
-        """Add a constant tensor, with a scale where it is quantized; give its index."""
-        buffer, tensor = self.schema.BufferT(), self.schema.TensorT()
-        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-        self.model.buffers.append(buffer)
-        tensor.type = getattr(self.schema.TensorType, values.dtype.name.upper())
-        tensor.shape, tensor.name, tensor.buffer = list(values.shape), name.encode(), len(self.model.buffers) - 1
-        if scale is not None:
-            tensor.quantization = self.schema.QuantizationParametersT()
-            tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [0]
-        self.tensors.append(tensor)
-        return len(self.tensors) - 1
-
-    def code(self, name: str, version: int) -> int:
-        """Give the index of an operator's code in at least this version, added where there is none."""
-        for index, code in enumerate(self.model.operatorCodes):
-            if operator_name(code) == name and code.version >= version:
-                return index
-        code = self.schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = getattr(self.schema.BuiltinOperator, name)
-        code.version = version
-        self.model.operatorCodes.append(code)
-        return len(self.model.operatorCodes) - 1
 
 
 def softmax_in_float(graph: Graph, node: Any) -> bool:
@@ -137,7 +68,7 @@ def pool_as_convolution(graph: Graph, node: Any) -> bool:
         bias = (np.zeros(channels, np.float32), None)
     weights = graph.add_constant(kernel, name=f"{name}/kernel", scale=scale)
     node.inputs = [source, weights, graph.add_constant(bias[0], name=f"{name}/bias", scale=bias[1])]
-    node.opcodeIndex = graph.code("DEPTHWISE_CONV_2D", DEPTHWISE_VERSIONS[graph.value_type(source)])
+    node.opcodeIndex = graph.code("DEPTHWISE_CONV_2D", VERSIONS["DEPTHWISE_CONV_2D"][graph.value_type(source)])
     convolution = graph.schema.DepthwiseConv2DOptionsT()
     convolution.padding, convolution.depthMultiplier = graph.schema.Padding.VALID, 1
     convolution.strideH, convolution.strideW = options.strideH, options.strideW
@@ -183,7 +114,10 @@ def columns_in_pairs(graph: Graph, node: Any) -> bool:
     name = graph.tensors[source].name.decode()
     pairs = graph.add_tensor(source, [n, height, width // 2, 2 * channels], name=f"{name}/pairs")
     graph.tensors[padded].shape = [n, graph.shape(padded)[1], left + width // 2 + right, 2 * channels]
-    _reshape_before(graph, pad, source, pairs, name)
+    reshape = graph.schema.ReshapeOptionsT()
+    reshape.newShape = graph.shape(pairs)
+    shape = graph.add_constant(np.array(reshape.newShape, np.int32), name=f"{name}/shape")
+    graph.insert(pad, "RESHAPE", [source, shape], pairs, reshape)
     pads = np.array([pads[0], pads[1], [left, right], pads[3]], np.int32)
     pad.inputs = [pairs, graph.add_constant(pads, name=f"{name}/pads")]
     weights = graph.add_constant(filled, name=graph.tensors[kernel].name.decode())
@@ -192,13 +126,9 @@ def columns_in_pairs(graph: Graph, node: Any) -> bool:
     return True
 
 
-def _reshape_before(graph: Graph, node: Any, source: int, target: int, name: str) -> None:
-    reshape, options = graph.schema.OperatorT(), graph.schema.ReshapeOptionsT()
-    options.newShape = graph.shape(target)
-    shape = graph.add_constant(np.array(options.newShape, np.int32), name=f"{name}/shape")
-    reshape.opcodeIndex, reshape.inputs, reshape.outputs = graph.code("RESHAPE", 1), [source, shape], [target]
-    reshape.builtinOptions, reshape.builtinOptionsType = options, graph.schema.BuiltinOptions.ReshapeOptions
-    graph.nodes.insert(next(k for k, other in enumerate(graph.nodes) if other is node), reshape)
-
-
-REWRITINGS: tuple[Callable[[Graph, Any], bool], ...] = (softmax_in_float, pool_as_convolution, columns_in_pairs)
+REWRITINGS: tuple[Callable[[Graph, Any], bool], ...] = (
+    softmax_in_float,
+    stride_earlier,
+    pool_as_convolution,  # of the pools that the strides leave too
+    columns_in_pairs,
+)

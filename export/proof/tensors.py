@@ -29,7 +29,8 @@ def tensor_errors(
 ) -> list[LayerError]:
     """Compare the layers of a TFLite file with the Keras model's on at most 16 images (n, h, w, c), in its order.
 
-    Layers that the converter fused into a later one have no tensor of their own and no row. Runs without XNNPACK, which
+    Layers that the converter fused into a later one have no tensor of their own and no row; one that the file computes
+    only where a stride behind it reads is compared there. Runs without XNNPACK, which
     keeps its inner tensors to itself. Raises ArtifactError for what is no TFLite file of this model's layers.
     """
     if artifact_format(path) in ("saved_model", "onnx"):
@@ -52,6 +53,7 @@ def tensor_errors(
             found = session.answers(fed)[len(session.outputs) :]
             for row, (ours, theirs) in enumerate(zip(expected, found, strict=True)):
                 exact = keras.ops.convert_to_numpy(ours)[0].astype(np.float64)
+                exact = exact[_steps(exact.shape, theirs.shape)]
                 signal[row] += np.square(exact).sum()
                 noise[row] += np.square(theirs - exact).sum()
     return [LayerError(name=name, snr_db=decibels(*pair)) for name, *pair in zip(places, signal, noise, strict=True)]
@@ -76,10 +78,19 @@ def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:
     if final:
         last[final] = next(row for row, tensor in enumerate(tensors) if tensor.is_output)
     for name, row in sorted(last.items(), key=operator.itemgetter(1)):
-        fits = tensors[row].shape == (1, *layers[name].output.shape[1:])
+        fits = tensors[row].shape[:1] == (1,) and _steps(layers[name].output.shape[1:], tensors[row].shape[1:])
         if fits and (name == final or names[row][0] == name):
             found[name] = tensors[row].index
     return found
+
+
+def _steps(full: tuple[int, ...], part: tuple[int, ...]) -> tuple[slice, ...]:
+    """Give the steps along each axis but the last at which `part` lies in `full`; none where it does not."""
+    if len(full) != len(part) or full[-1] != part[-1]:
+        return ()
+    steps = [-(-whole // some) for whole, some in zip(full, part, strict=True)]
+    fits = all(-(-whole // step) == some for whole, step, some in zip(full, steps, part, strict=True))
+    return tuple(slice(None, None, step) for step in steps) if fits else ()
 
 
 def _component(part: str) -> str:

@@ -34,6 +34,7 @@ ROWS = (
     "resnetrs50",
     "resnetaa50",
     "resnetblur50",
+    "keras_resnet50",
     "keras_resnet50v2",
     "resnet_vd_18",
     "plainnet18",

@@ -37,6 +37,7 @@ NETWORKS = {
     "grouped": lambda: residual("cifar_resnext29_8x64d"),
     "attention": lambda: residual("cifar_resnet20", attention="se"),
     "channel attention": lambda: residual("cifar_resnet20", attention="eca"),
+    "strides first": lambda: residual("keras_resnet50"),
     "preactivation": lambda: residual("cifar_resnetv2_110"),
     "keras.applications": mobile,
 }

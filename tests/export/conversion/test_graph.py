@@ -5,39 +5,16 @@ from collections import Counter
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import kres
 from kres.export import formats, runner
-from kres.export.conversion import converter, graph
+from kres.export.conversion import graph
 from kres.export.files.flatbuffer import operator_names, unpack
 from tests.export.calibrated import calibrated
 
 layers = keras.layers
 FORMATS = [name for name in formats.FORMATS if name in ("float32", "float16", "dynamic", "int8")]
-
-
-@pytest.fixture
-def stock(monkeypatch):
-    """A function that converts as TensorFlow does, without rewriting."""
-    monkeypatch.setattr(converter, "rewritten", lambda content: content)
-
-    def convert(model, path, *, name="int8", io="float32"):
-        images = np.random.default_rng(1).normal(size=(8, *model.inputs[0].shape[1:])).astype(np.float32)
-        if name == "int8":
-            # By TensorFlow's own calibration, which takes networks of a pool alone too.
-            plain = converter.tflite_converter(model)
-            plain.optimizations = [tf.lite.Optimize.DEFAULT]
-            plain.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            plain.representative_dataset = lambda: ([image[None]] for image in images)
-            plain.inference_input_type = plain.inference_output_type = tf.dtypes.as_dtype(io)
-            path.write_bytes(converter.convert(plain))
-        else:
-            formats.FORMATS[name].write(model, path, formats.Options())
-        return path.read_bytes()
-
-    return convert
 
 
 def outputs(content: bytes, *, count: int = 4) -> np.ndarray:

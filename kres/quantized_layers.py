@@ -22,7 +22,8 @@ class FakeQuantize(keras.layers.Layer):
     The range is `bounds` where those are given, as of a softmax, whose int8 output has the same in every model. Else it
     is two weights, `low` and `high`, both 0 until they are set: in training they stay (`none`), follow the batches'
     extremes (`moving_average`; Jacob et al. 2018, arXiv 1712.05877, section 3.1) or learn by gradient (`learned`; its
-    scale as in Esser et al. 2020, arXiv 1902.08153, section 2.2).
+    scale as in Esser et al. 2020, arXiv 1902.08153, section 2.2). Under a tf.distribute strategy the extremes are those
+    of the whole batch, so that each replica has the ranges that one process would have.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class FakeQuantize(keras.layers.Layer):
     def call(self, inputs: Tensor, training: bool | None = None, follow: bool = True) -> tuple[Tensor, Tensor]:
         """The inputs, rounded, and the step () of the range; `follow` False for what the range shall not follow."""
         if self.bounds is None and training and follow and self.updates == "moving_average":
-            for bound, extreme in ((self.low, keras.ops.min(inputs)), (self.high, keras.ops.max(inputs))):
+            for bound, extreme in zip((self.low, self.high), kernels.extremes(inputs), strict=True):
                 bound.assign(self.momentum * bound + (1 - self.momentum) * extreme)
         low, high = self._range(math.prod(size or 1 for size in inputs.shape[1:]))
         return kernels.fake_quantize(inputs, low, high), (high - low) / STEPS

@@ -15,7 +15,7 @@ def require_feasible(recipe: Recipe, *, replicas: int = 1) -> None:
     check_mixing(recipe.augmentation, batch_size=recipe.batch_size, parts=replicas * recipe.optimizer.accumulate)
     for size in recipe.images.training_sizes_px:
         check_crop(recipe.augmentation, size=size)
-    _require_norms_of_a_whole_batch(recipe, replicas)
+    _require_a_whole_batch_at_once(recipe, replicas)
 
 
 def _require_whole_parts(recipe: Recipe, replicas: int) -> None:
@@ -35,10 +35,18 @@ def _require_whole_parts(recipe: Recipe, replicas: int) -> None:
         )
 
 
-def _require_norms_of_a_whole_batch(recipe: Recipe, replicas: int) -> None:
+def _require_a_whole_batch_at_once(recipe: Recipe, replicas: int) -> None:
     accumulate, norm = recipe.optimizer.accumulate, recipe.network.norm or kres.spec(recipe.network.row).norm
-    if accumulate > 1 and replicas > 1 and norm == "sync_batch":
+    if accumulate == 1 or replicas == 1:
+        return
+    if norm == "sync_batch":
         raise ValueError(
             "norms that are synchronized over replicas take a batch as a whole: use accumulate=1, norm='batch' or one "
             f"replica. Received: norm={norm!r}, accumulate={accumulate}, {replicas} replicas"
+        )
+    if recipe.quantization is not None and recipe.quantization.ranges == "moving_average":
+        raise ValueError(
+            "ranges that follow the extremes over all replicas take a batch as a whole: use accumulate=1, "
+            "quantization.ranges='learned' or one replica. "
+            f"Received: ranges='moving_average', accumulate={accumulate}, {replicas} replicas"
         )

@@ -65,13 +65,15 @@ class Feed:
 
         return naming_corrupt(batches, self._source.train, examples)
 
-    def plain_inputs(self, count: int, preprocess: Preprocess) -> Iterator[tf.Tensor]:
+    def plain_inputs(self, count: int, preprocess: Preprocess, *, most: int | None = None) -> Iterator[tf.Tensor]:
         """`count` training images or a few more, as evaluation sees its own, in shuffled batches of inputs.
 
-        A batch has as many as one replica computes at once in training: its memory is known to suffice.
+        A batch has as many as one replica computes at once in training, whose memory is known to suffice, and at most
+        `most`.
         """
         here = place(self._strategy)
         at_once = self._recipe.batch_size // here.replicas // self._recipe.optimizer.accumulate
+        at_once = min(at_once, most or at_once)
         batches = training_batches(
             self._source,
             self._recipe.images,

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 Readout = dict[str, Any]
 """A `row` of the log and the stages' `gradient_norms`, as JSON holds them."""
 
+OBSERVED_AT_ONCE = 8
+"""Images: what a layer sees is rounded to the ranges so far, so the batches must not depend on how many replicas train."""
 SAMPLES = 8
 """Training images that TensorBoard shows."""
 
@@ -74,7 +76,8 @@ class Loop:
         self._feed = Feed(plan.recipe, source, seed=seed, strategy=strategy)
         if found is None and plan.recipe.quantization is not None:
             count = plan.recipe.quantization.calibration_images
-            observe_ranges(self.state.model, self._feed.plain_inputs(count, self.state.model.preprocess))
+            inputs = self._feed.plain_inputs(count, self.state.model.preprocess, most=OBSERVED_AT_ONCE)
+            observe_ranges(self.state.model, inputs)
             if self.state.average is not None:
                 self.state.average.restart()
         self.evaluator = Evaluator(self.state.model, source, strategy=strategy, logits=True)

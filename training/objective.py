@@ -26,10 +26,11 @@ def make_objective(
     what there is most of in it.
     """
     loss, preprocess = make_loss(recipe.loss), model.preprocess
+    rgb_mean = preprocess.mean[:: -1 if preprocess.order == "bgr" else 1]
 
     def objective(images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pixels, targets = augment_batch(
-            images, labels, draws, augmentation=recipe.augmentation, classes=classes, mean=preprocess.mean
+            images, labels, draws, augmentation=recipe.augmentation, classes=classes, mean=rgb_mean
         )
         logits = tf.cast(model(preprocess(pixels), training=True), tf.float32)
         losses = loss(targets, logits)

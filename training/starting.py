@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
+
 import kres
-from kres.quantization import is_twin
-from kres.training.loading import load_model
+from kres.quantization import QuantizedResNet
 from kres.training.settings import Recipe
 from kres.training.workdir import MODEL, RUN, read_run
+from kres.weights.files.keras_hdf5 import saved_config
 
 
 def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
@@ -18,8 +20,8 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
 
     Raises:
         FileNotFoundError: nothing is there.
-        ValueError: the model is quantized already, no network of a row of the zoo or of RGB images, or the run has not
-            ended.
+        ValueError: the model is quantized already, no network of a row of the zoo or of colour images, or the run has
+            not ended.
     """
     path = Path(checkpoint).expanduser().resolve()
     if not path.exists():
@@ -30,24 +32,30 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
         return replace(recipe, network=replace(recipe.network, weights=str(path)))
     if not file.is_file():
         raise ValueError(f"a run to start from must have ended: go on with it by --resume. Received: {path}")
-    model = load_model(file)
-    if is_twin(model):
+    # No model is made of it: workers set up TensorFlow before it computes anything.
+    saved = saved_config(file)
+    kind, config = keras.saving.get_registered_object(saved.get("registered_name")), saved["config"]
+    kind = kind if isinstance(kind, type) else keras.Model
+    if issubclass(kind, QuantizedResNet):
         raise ValueError(f"a checkpoint to start from must be of a float network. Received: a quantized one, {path}")
-    if not isinstance(model, kres.ResNet) or (run is None and not isinstance(model.network, str)):
+    if not issubclass(kind, kres.ResNet) or (run is None and not isinstance(config["network"], str)):
         raise ValueError(
             "a checkpoint to start from must be a run's, or a network of a row of the zoo. "
-            f"Received: {path}, which holds a {type(model).__name__} called {model.name}"
+            f"Received: {path}, which holds a {saved.get('class_name')} called {config.get('name')}"
         )
-    if model.preprocess.order != "rgb" or model.inputs[0].shape[-1] != 3:
-        received = f"{model.inputs[0].shape[-1]} channels in {model.preprocess.order.upper()} order, in {path}"
-        raise ValueError(f"a checkpoint to start from must take RGB images, which training feeds. Received: {received}")
-    network: dict[str, Any] = {"row": model.network, "depths": (), "width": 1.0, "norm": model.options["norm"]}
+    preprocess = kres.Preprocess(**config["preprocess"])
+    if (channels := len(preprocess.mean)) != 3:
+        received = f"one of {channels} channel(s), {path}"
+        raise ValueError(
+            f"a checkpoint to start from must take colour images, which training feeds. Received: {received}"
+        )
+    network: dict[str, Any] = {"row": config["network"], "depths": (), "width": 1.0, "norm": config["norm"]}
     if run is not None:
         trained = Recipe.from_dict(run).network
         network = {name: getattr(trained, name) for name in network}
-    size = model.preprocess.size
+    size = preprocess.size
     images: dict[str, Any] = {"train_size_px": size, "test_size_px": size, "progressive_px": ()}
-    images |= {name: getattr(model.preprocess, name) for name in ("crop", "mean", "std", "interpolation")}
+    images |= {name: getattr(preprocess, name) for name in ("crop", "mean", "std", "interpolation", "order")}
     return replace(
         recipe,
         network=replace(recipe.network, **network, weights=str(file)),

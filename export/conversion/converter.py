@@ -8,7 +8,9 @@ import keras
 from kres.export.conversion.graph import rewritten
 
 PIXELS = "pixels"
-"""Name of an input of raw grey levels, of a model and of its artifacts."""
+"""Name of an artifact's input of raw grey levels."""
+RAW_INPUT = "kres_pixels"
+"""Name of the input of the model that such an artifact is written from, which no model of a user's has by chance."""
 
 
 class UnsupportedError(ValueError):
@@ -26,7 +28,7 @@ def named_outputs(outputs: Any) -> dict[str, Any]:
 
 def input_name(model: keras.Model) -> str:
     """Name an artifact's input: what holds raw pixels says so, wherever the file is taken."""
-    return PIXELS if model.inputs[0].name == PIXELS else "image"
+    return PIXELS if model.inputs[0].name == RAW_INPUT else "image"
 
 
 def serving_function(model: keras.Model, *, batch: int | None) -> Any:

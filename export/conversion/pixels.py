@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 import kres
-from kres.export.conversion.converter import PIXELS
+from kres.export.conversion.converter import PIXELS, RAW_INPUT
 from kres.export.files import metadata
 from kres.export.files.interfaces import interface
 from kres.preprocessing import Preprocess
@@ -16,10 +16,11 @@ from kres.quantization import is_twin
 from kres.quantized_layers import FakeQuantize, QuantizedConv2D
 from kres.scopes import recursion_for
 
-LAYER = "normalise"
+LAYER = "kres_normalise"
+"""Like the input's, a name that clashes with none of a user's layers."""
 RANGE = (0.0, 255.0)
 """Grey levels of an input, whatever the calibration images hold: scale 1 and zero point 0 in uint8."""
-INPUT_RANGE = {PIXELS: RANGE}
+INPUT_RANGE = {RAW_INPUT: RANGE}
 # Normalised and taken back in float32, a grey level strays by 1e-4 at most.
 TOLERANCE = 1e-2
 CHUNK = 64
@@ -36,15 +37,19 @@ def with_pixels(model: keras.Model, preprocess: Preprocess, *, rounded: bool = T
     Of a fake-quantized twin pixels and normalisation are `rounded` as in its int8 file.
 
     Raises:
-        ValueError: the network's input has another number of channels than `preprocess`.
+        ValueError: the network's input has another number of channels than `preprocess`, or is raw pixels already.
     """
     shape = tuple(model.inputs[0].shape[1:])
     channels = len(preprocess.mean)
     if shape[-1] != channels:
         raise ValueError(f"`preprocess` is for {channels} channels. Received: a model of input shape {shape}")
-    pixels = keras.Input(shape, name=PIXELS)
+    if model.inputs[0].name == RAW_INPUT:
+        raise ValueError(
+            f"`model` must take normalised images. Received: {model.name!r}, which takes raw pixels already"
+        )
+    pixels = keras.Input(shape, name=RAW_INPUT)
     if rounded and is_twin(model):
-        levels, step = FakeQuantize(bounds=RANGE, name=f"{PIXELS}{QUANTIZED}")(pixels)
+        levels, step = FakeQuantize(bounds=RANGE, name=f"{RAW_INPUT}{QUANTIZED}")(pixels)
         layer = QuantizedConv2D(channels, 1, dtype="float32", name=LAYER)
         normalised = layer(levels, step)
     else:

@@ -31,11 +31,11 @@ class BatchNorm(Protocol):
 batch_norm: BatchNorm | None
 if keras.backend.backend() == "tensorflow":
     from kres.kernels.tensorflow_conv import grouped_conv2d
-    from kres.kernels.tensorflow_fake_quant import fake_quantize, kept_float
+    from kres.kernels.tensorflow_fake_quant import extremes, fake_quantize, kept_float
     from kres.kernels.tensorflow_norm import batch_norm
 else:
-    from kres.kernels.generic import fake_quantize, grouped_conv2d, kept_float
+    from kres.kernels.generic import extremes, fake_quantize, grouped_conv2d, kept_float
 
     batch_norm = None
 
-__all__ = ["BatchNorm", "batch_norm", "fake_quantize", "grouped_conv2d", "kept_float"]
+__all__ = ["BatchNorm", "batch_norm", "extremes", "fake_quantize", "grouped_conv2d", "kept_float"]

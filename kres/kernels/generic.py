@@ -56,6 +56,11 @@ def fake_quantize(inputs: Any, low: Any, high: Any, *, per_channel: bool = False
     return clipped + ops.stop_gradient(rounded - clipped)
 
 
+def extremes(inputs: Any) -> tuple[Any, Any]:
+    """The least and the greatest value."""
+    return keras.ops.min(inputs), keras.ops.max(inputs)
+
+
 def kept_float(inputs: Any) -> Any:
     """The inputs, for a converter to see that what is before stays in float32: the one that asks is TensorFlow's."""
     return inputs

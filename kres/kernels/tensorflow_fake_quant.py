@@ -17,6 +17,19 @@ def fake_quantize(inputs: Any, low: Any, high: Any, *, per_channel: bool = False
     return quantize(inputs, low, high, narrow_range=narrow)
 
 
+def extremes(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The least and the greatest value, over the inputs of all replicas where several compute the parts of a batch."""
+    found = tf.stack([tf.reduce_min(inputs), tf.reduce_max(inputs)])
+    context = tf.distribute.get_replica_context()
+    if context is not None and (replicas := context.num_replicas_in_sync) > 1:
+        # A row a replica: sums are what every strategy has.
+        place = tf.reshape(context.replica_id_in_sync_group, (1, 1))
+        rows = tf.scatter_nd(place, found[None], (replicas, 2))
+        rows = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
+        return tf.reduce_min(rows[:, 0]), tf.reduce_max(rows[:, 1])
+    return found[0], found[1]
+
+
 def kept_float(inputs: tf.Tensor) -> tf.Tensor:
     """The float32 inputs, by way of float64: an operation that int8 has not.
 

@@ -44,3 +44,11 @@ def test_what_cannot_run_is_refused_with_what_can(changes, replicas, message):
 def test_every_recipe_can_run_on_as_many_devices_as_published(name):
     for replicas in (1, 2, 4, 8):
         require_feasible(recipe(name), replicas=replicas)
+
+
+def test_ranges_that_follow_a_batch_are_not_taken_of_its_parts():
+    qat = apply(recipe("qat"), ["optimizer.accumulate=2"])
+    require_feasible(qat)
+    require_feasible(apply(qat, ["quantization.ranges=learned"]), replicas=2)
+    with pytest.raises(ValueError, match=r"use accumulate=1, quantization.ranges='learned' or one replica"):
+        require_feasible(qat, replicas=2)

@@ -15,10 +15,12 @@ from kres.quantization import check_ranges, is_twin, observe_ranges, quantized_t
 from kres.training import Interrupted, data, fit, load_model, loop, recipe, starting_from
 from kres.training.data import evaluation_images, sample_images
 from kres.training.models import with_softmax
+from kres.training.objective import make_objective
 from kres.training.plan import plan
 from kres.training.settings import Quantization, Recipe
 from kres.training.settings.overrides import apply
 from kres.training.state import State
+from tests.cli.processes import kres as command
 from tests.training.tiny import tiny_recipe, tiny_source
 
 
@@ -130,11 +132,69 @@ def test_what_does_not_go_with_quantization_is_refused(float_run, tmp_path):
         starting_from(chosen, tmp_path / "run")
 
 
-def test_a_network_of_another_channel_order_is_refused(tmp_path):
-    # keras.applications' own take blue first, and training feeds red first.
-    kres.build("keras_resnet50", input_shape=(32, 32, 3), classes=10).save(tmp_path / "bgr.keras")
-    with pytest.raises(ValueError, match="RGB"):
-        starting_from(quantizing(), tmp_path / "bgr.keras")
+def test_a_network_that_takes_blue_first_is_fed_so(float_run, tmp_path):
+    """As keras.applications' own do. It loses what the same network with its stem in the other order loses, on images
+    with an erased box too, which is filled with the mean."""
+    network = load_model(float_run)
+    kernel = network.get_layer("stem_conv1").kernel
+    kernel.assign(kernel[:, :, ::-1])
+    network.preprocess = replace(network.preprocess, order="bgr")
+    shutil.copytree(float_run, tmp_path / "bgr")
+    network.save(tmp_path / "bgr" / "model.keras")
+    rng = np.random.default_rng(0)
+    batch = [
+        tf.constant(rng.integers(0, 256, (4, 8, 8, 3), np.uint8)),
+        tf.constant([0, 1, 2, 0]),
+        tf.constant([[1.0, 2.0, 3.0, 4.0]] * 4),
+    ]
+    losses = {}
+    for start, mean in ((float_run, (0.2, 0.3, 0.4)), (tmp_path / "bgr", (0.4, 0.3, 0.2))):
+        chosen = starting_from(quantizing(), start)
+        chosen = replace(chosen, augmentation=replace(chosen.augmentation, erase=1.0))
+        chosen = replace(chosen, images=replace(chosen.images, mean=mean))
+        model = State(plan(chosen, 20), classes=3).model
+        observe_ranges(model, [model.preprocess(batch[0])])
+        losses[model.preprocess.order] = make_objective(chosen, model, classes=3)(*batch)[0]
+    # Channels are summed in another order.
+    np.testing.assert_allclose(losses["bgr"], losses["rgb"], rtol=0.02)
+
+
+def test_a_network_of_grey_images_is_refused(tmp_path):
+    kres.build("cifar_resnet20", input_shape=(8, 8, 1), classes=10).save(tmp_path / "grey.keras")
+    with pytest.raises(ValueError, match=r"colour images.*Received: one of 1 channel"):
+        starting_from(quantizing(), tmp_path / "grey.keras")
+
+
+# SGD, because Adam's step is as large for a gradient that is a rounding error. float32 sums in another order put an
+# activation in 100,000 on the other side of a half, which moves it by 1/255 of its range; in ten steps of a momentum of
+# 0.99 a replica's own extremes would part from the whole batch's by 1e-2 of the range.
+CHANGES = ["optimizer.kind=sgd", "optimizer.momentum=0.9", "schedule.learning_rate=0.001", "batch_size=16"]
+
+
+@pytest.fixture(scope="module")
+def one_process(float_run, tmp_path_factory):
+    """What ten steps on digits make of the network in one process."""
+    workdir = tmp_path_factory.mktemp("runs") / "one"
+    chosen = apply(starting_from(recipe("qat"), float_run).with_length(10, "steps"), CHANGES)
+    fit(chosen, data="digits", workdir=workdir)
+    return load_model(workdir)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [([], ["--devices", "2"]), (["launch", "--workers", "2", "--"], [])],
+    ids=["mirrored", "workers"],
+)
+def test_replicas_have_the_ranges_of_one_process(before, after, float_run, one_process, tmp_path):
+    changes = [word for change in CHANGES for word in ("--set", change)]
+    run = ["train", "digits", "--qat", "--init", str(float_run), "--steps", "10", "--workdir", str(tmp_path / "run")]
+    command(*before, *run, *changes, *after)
+    model = load_model(tmp_path / "run")
+    for name, (low, high) in ranges(one_process).items():
+        np.testing.assert_allclose(ranges(model)[name], (low, high), atol=1e-3 * (high - low), err_msg=name)
+    for found, expected in zip(model.get_weights(), one_process.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_a_recipe_of_an_earlier_version_is_one_of_floating_point():

@@ -1,5 +1,6 @@
 """On which devices a run computes: one small function a strategy, in one table."""
 
+import functools
 import signal
 import threading
 from collections.abc import Callable
@@ -28,7 +29,16 @@ def mirrored(devices: int | None) -> tf.distribute.Strategy:
     count = devices or len(found)
     if not 0 < count <= len(found):
         raise ValueError(f"devices must lie in 1..{len(found)}, the {kind}s here. Received: devices={devices}")
-    return tf.distribute.MirroredStrategy(found[:count])
+    return _mirrored(tuple(found[:count]))
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One strategy a process: a second one numbers its sums over replicas as the first did, and TensorFlow mixes them.
+
+    A later run of another network then fails: "Shape mismatch in the collective instance".
+    """
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def multi_worker(devices: int | None) -> tf.distribute.Strategy:

@@ -23,14 +23,22 @@ _ARCHIVE_KIND = "a .keras archive"
 _CONFIG = "config.json"
 
 
+def saved_config(path: Path) -> dict[str, Any]:
+    """What a `.keras` archive says that it holds, as Keras writes it: a class and its config; nothing is built.
+
+    ValueError for a file that is none, or damaged.
+    """
+    refuse_compression(path, _ARCHIVE_KIND)
+    with reading(path, _ARCHIVE_KIND), zipfile.ZipFile(path) as archive:
+        found: dict[str, Any] = json.loads(archive.read(_CONFIG)) if _CONFIG in archive.namelist() else {}
+        return {**found, "config": dict(found.get("config", {}))}
+
+
 def saved_tag(path: Path) -> str | None:
     """The published weights that the network in a `.keras` archive of kres says it holds; None if there are none."""
     if path.suffix.lower() != _ARCHIVE or not path.is_file():
         return None
-    refuse_compression(path, _ARCHIVE_KIND)
-    with reading(path, _ARCHIVE_KIND), zipfile.ZipFile(path) as archive:
-        config: Any = json.loads(archive.read(_CONFIG)) if _CONFIG in archive.namelist() else {}
-        tag = config.get("config", {}).get("weights_tag")
+    tag = saved_config(path)["config"].get("weights_tag")
     return tag if isinstance(tag, str) else None
 
 

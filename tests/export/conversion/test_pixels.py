@@ -78,7 +78,7 @@ def test_networks_of_the_zoo(row, preset):
     # float32 through ten layers or so; a ReLU that flips at such a difference moves as little.
     difference = np.abs(np.asarray(found(pixels.astype(np.float32))) - expected).max()
     assert difference < 1e-4 * np.abs(expected).max()
-    assert [layer.name for layer in found.layers[1:]] == ["normalise"] + [layer.name for layer in model.layers[1:]]
+    assert [layer.name for layer in found.layers[1:]] == ["kres_normalise"] + [layer.name for layer in model.layers[1:]]
 
 
 def test_outputs_keep_their_structure(network):
@@ -137,6 +137,22 @@ def test_models_of_others(kind, model):
     pixels = grey_levels(2, 16, 16, channels)
     found = export.with_pixels(model, normalise)(pixels.astype(np.float32))
     np.testing.assert_allclose(found, model(normalise(pixels)), atol=1e-4)
+
+
+def test_a_model_may_have_layers_of_any_name(images, tmp_path):
+    """Its own input called `pixels` does not make a file one of raw pixels, either."""
+    layers = keras.layers
+    x = image = keras.Input((16, 16, 3), name="pixels")
+    x = layers.Conv2D(4, 3, name="normalise")(x)
+    x = layers.Flatten(name="image")(layers.ReLU(name="kres")(x))
+    model = keras.Model(image, layers.Dense(3, name="output")(x))
+    assert not takes_pixels(export.saved_model(model, tmp_path / "m", images=images).path)
+    pixels = grey_levels(32, 16, 16, 3)
+    options = {"quantization": "int8", "calibration": pixels, "io": "uint8", "preprocess": preprocess()}
+    report = export.tflite(model, tmp_path / "m.tflite", **options)
+    assert report.passed and takes_pixels(report.path)
+    with pytest.raises(ValueError, match="takes raw pixels already"):
+        export.with_pixels(export.with_pixels(model, preprocess()), preprocess())
 
 
 def test_a_file_of_pixels_is_as_exact_as_one_of_normalised_input(network, tmp_path):

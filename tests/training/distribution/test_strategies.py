@@ -52,6 +52,11 @@ def test_alone_a_process_is_the_chief_and_has_all_replicas():
     assert not third.is_chief and third.first_replica == 4
 
 
+def test_a_process_has_one_strategy_of_the_same_devices():
+    """Sums of a second one's replicas are mixed up with those of the first, of another shape."""
+    assert choose("mirrored", devices=1) is choose("mirrored", devices=1)
+
+
 def test_more_devices_than_tensorflow_started_with_are_refused():
     here = len(tf.config.list_logical_devices())
     with pytest.raises(ValueError, match=f"Received: devices={here + 63}"):

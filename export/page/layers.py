@@ -14,11 +14,18 @@ TITLE = "Signal-to-noise ratio of a layer's output against Keras's, in dB: 6 dB 
 
 
 def layers(page: Page) -> str:
-    """Draw the layers of each artifact that was measured so: the lowest ratios, and all to be unfolded."""
-    measured = [artifact for artifact in page.artifacts if artifact.report.layers]
+    """Draw the layers of each artifact that was measured so: the lowest ratios, then all, and which are in float32."""
+    told = [artifact for artifact in page.artifacts if artifact.report.layers or artifact.report.kept_float]
     return "".join(
-        f"<h3><code>{breakable(artifact.name)}</code></h3>{_layers(artifact.report.layers)}" for artifact in measured
+        f"<h3><code>{breakable(artifact.name)}</code></h3>"
+        f"{_layers(artifact.report.layers)}{_kept(artifact.report.kept_float)}"
+        for artifact in told
     )
+
+
+def _kept(names: Sequence[str]) -> str:
+    listed = ", ".join(f"<code>{breakable(name)}</code>" for name in names)
+    return f'<p class="note">In float32 stay: {listed}</p>' if names else ""
 
 
 def _layers(errors: Sequence[LayerError]) -> str:

@@ -10,10 +10,10 @@ import keras
 
 import kres
 from kres.export.about import About
-from kres.export.conversion.normalisation import RAW, Normalisation
+from kres.export.files.errors import ArtifactError
 from kres.export.files.interfaces import Interface, interface
+from kres.export.files.normalisation import RAW, Normalisation
 from kres.export.proof.reports import Report
-from kres.export.runtimes.session import ArtifactError
 from kres.preprocessing import Preprocess
 
 SUFFIX = ".json"

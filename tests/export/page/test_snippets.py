@@ -16,7 +16,7 @@ from kres.export.files.interfaces import Tensor, interface
 from kres.export.page import Artifact, snippets
 from kres.export.page.snippets import LANGUAGES, facts, languages_of, snippet
 from kres.export.proof.verification import unmeasured
-from kres.export.runtimes.runner import dequantize, quantize
+from kres.export.runner import dequantize, quantize
 from tests.export.chromium import chromium
 from tests.export.classifiers import LABELS, SIZE
 from tests.support import skip_or_fail

@@ -193,7 +193,8 @@ def export(
         )
         artifacts = timed(reports, bench=bench, started=lambda name: status.update(f"timing {name}"))
         page = directory / NAME
-        write_report(page, named, found, artifacts, class_names=about.class_names)
+        facts = {} if target_runtime is None else {"target runtime": f"tflite-runtime {target_runtime}"}
+        write_report(page, named, found, artifacts, class_names=about.class_names, facts=facts)
     show(reports, description=found.description, as_json=as_json, skipped=skipped)
     progress.print(f"Report: {page}", markup=False, highlight=False, soft_wrap=True)
     if not all(report.passed for report in reports):

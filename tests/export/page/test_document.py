@@ -210,6 +210,9 @@ def test_each_runtime_has_its_row(evidence):
     one = evidence.artifacts[2]
     again = replace(one, report=replace(one.report, runtimes=(alike, replace(alike, runtime="b"))))
     assert section(html(replace(evidence, artifacts=[again])), "runtimes").count('from the others">0<') == 2
+    alone = replace(one, report=replace(one.report, runtimes=(alike,)))
+    text = section(html(replace(evidence, artifacts=[alone])), "runtimes")
+    assert "<tr" not in text and "In a alone, with the figures above: <code>uint8.int8.tflite</code>" in text
 
 
 def test_changed_answers_are_counted_with_what_they_cost(evidence):
@@ -252,6 +255,12 @@ def test_layers_with_the_lowest_ratio_come_first_and_all_can_be_unfolded(evidenc
     shown, unfolded = text.split("<details>")
     assert re.findall(r"\d+\.\d dB", shown)[:2] == ["8.8 dB", "10.1 dB"] and shown.count("<tr>") == 20
     assert unfolded.count("<tr>") == 26 and "exact" in unfolded and "uint8.int8.tflite" in shown
+    own = (LayerError(name="a", snr_db=20.0, own_snr_db=40.0), LayerError(name="b", snr_db=10.0, own_snr_db=50.0))
+    one = evidence.artifacts[2]
+    given = replace(evidence, artifacts=[replace(one, report=replace(one.report, layers=own))])
+    shown, unfolded = section(html(given), "layers").split("<details>")
+    assert re.findall(r"\d+\.\d dB", shown) == ["40.0 dB", "50.0 dB"] and "of exact inputs" in shown
+    assert re.findall(r"\d+\.\d dB", unfolded) == ["20.0 dB", "10.0 dB"]
     assert "In float32 stay: <code>stem_conv1</code>, <code>stage4_block2_conv3</code>" in unfolded
 
 

@@ -326,6 +326,11 @@ def test_sections_without_data_are_left_out(classifiers):
     assert 'data-label="right to wrong">-<' in section(unlabelled, "changes")
 
 
+def test_long_names_of_classes_stand_on_end(evidence):
+    assert '<table class="matrix long">' in html(evidence)
+    assert '<table class="matrix">' in html(replace(evidence, class_names=[str(i) for i in range(CLASSES)]))
+
+
 def test_many_classes_become_a_list_of_confusions():
     labels = np.repeat(np.arange(100), 9)
     answers = labels.copy()

@@ -71,6 +71,18 @@ def write(value: dict[str, Any], directory: Path) -> Path:
     return path
 
 
+def preprocess_beside(artifact: Path) -> Preprocess | None:
+    """Give what the sidecar of an artifact says of its preprocessing; None where there is none, or of another file."""
+    try:
+        found = json.loads(path_of(artifact).read_text(encoding="utf-8"))
+        if found["schema"] != SCHEMA or found["sha256"] != sha256(artifact) or found["preprocess"] is None:
+            return None
+        return Preprocess(**found["preprocess"])
+    # Any file may have that name.
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 def _tensors(artifact: Path | None, report: Report) -> Interface | None:
     """An artifact's tensors; one that was rejected may be too damaged to tell them."""
     if artifact is None:

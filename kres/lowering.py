@@ -26,14 +26,14 @@ class Lowered:
 
 
 @dataclass(frozen=True)
-class Graph:
+class LoweredModel:
     """A lowered model, and the names of the layers that each of the model's own became."""
 
     model: keras.Model
     parts: dict[str, tuple[str, ...]]
 
 
-def lower(model: keras.Model) -> Graph:
+def lower(model: keras.Model) -> LoweredModel:
     """A float32 copy of a model, weights too, that computes the same and keeps its names; batch norms fold first.
 
     An activation within a convolution or dense layer stands behind it, which is then called `<name>_linear`. SiLU
@@ -70,7 +70,7 @@ def lower(model: keras.Model) -> Graph:
     if wrong:
         raise ValueError(f"Quantization takes a model that computes in float32. Received: {', '.join(wrong[:5])}")
     parts = {name: tuple(layer.name for layer in lowered.layers) for name, lowered in made.items()}
-    return Graph(model=result, parts=parts)
+    return LoweredModel(model=result, parts=parts)
 
 
 def rewire(graph: Any, call: Callable[..., Any], inputs: Any) -> Any:

@@ -12,7 +12,7 @@ import keras
 from kres.convolution import GroupedConv2D
 from kres.folding import FusedResNet
 from kres.integer_graph import IntegerGraph
-from kres.lowering import Graph, lower, rewire
+from kres.lowering import LoweredModel, lower, rewire
 from kres.model import ResNet
 from kres.quantized_layers import (
     WEIGHT_BITS,
@@ -276,7 +276,7 @@ def _range_layers(twin: keras.Model) -> dict[str, FakeQuantize]:
     return found
 
 
-def _parts(lowered: Graph, keep_float: tuple[str, ...]) -> frozenset[str]:
+def _parts(lowered: LoweredModel, keep_float: tuple[str, ...]) -> frozenset[str]:
     """The lowered layers of those named; ValueError for one that is not there."""
     for name in keep_float:
         if name not in lowered.parts:

@@ -13,9 +13,13 @@ import keras
 import numpy as np
 
 import kres
+from kres.export import sidecar
 from kres.export.browser import litert_js
+from kres.export.conversion.pixels import preprocess_of
+from kres.export.files import metadata
 from kres.export.files.errors import ArtifactError
 from kres.export.files.inspection import inspect
+from kres.export.files.normalisation import Normalisation
 from kres.export.proof.comparison import is_probability, measure
 from kres.export.proof.reports import Reference
 from kres.export.proof.verification import reference
@@ -27,6 +31,8 @@ SOURCES = Path(__file__).with_name("web")
 ARTIFACT, FACTS, LABELS, LITERT = "model.tflite", "page.json", "labels.txt", "litert"
 DTYPES = ("float32", "int8", "uint8")
 PROBES, PATCHES = 16, 4
+NOTES = {"int16x8": "XNNPACK has no kernels for 16-bit activations: many times slower than a float32 file."}
+"""What a person who sees the page should know of a format."""
 # Forgotten weights show: two networks' answers are mostly near 0, an int8 file's and its model's 0.97. `verify` judges.
 LEAST_COSINE = 0.8
 
@@ -36,7 +42,7 @@ class Facts:
     """What the page's JavaScript knows of the file: tensors as its interpreter describes them, and what goes in.
 
     `preprocess` says how a picture becomes a square, `pixels` whether that goes in raw or normalised, `probabilities`
-    whether the answers are those of a softmax or logits.
+    whether the answers are those of a softmax or logits, `note` what a person should know of the format, or nothing.
     """
 
     title: str
@@ -48,6 +54,7 @@ class Facts:
     preprocess: dict[str, Any]
     pixels: bool
     probabilities: bool
+    note: str
     kres: str = kres.__version__
 
 
@@ -58,21 +65,25 @@ def web_page(
     *,
     labels: Sequence[str] | None = None,
     litert: str | Path | None = None,
+    preprocess: Preprocess | None = None,
+    pixels: bool | None = None,
 ) -> Path:
     """Write a folder with a page that classifies pictures by the TFLite file at `path`, and give it back.
 
-    The page resizes, crops and normalises as `kres.preprocess(model)` says, and needs no network: `model` is what the
-    file was exported from, `labels` the names of its classes (by default their numbers), `litert` a `node_modules`
-    folder with LiteRT.js (by default `litert_js.fetch`'s). A page at `output` is replaced, any other folder refused.
+    The page needs no network: `model` is what the file was exported from, `labels` the names of its classes (by default
+    their numbers), `litert` a `node_modules` folder with LiteRT.js (by default `litert_js.fetch`'s). It resizes, crops
+    and normalises as `preprocess` says, else as the model does, else as the JSON beside the file. Whether raw pixels go
+    in the file's metadata say; without them, `pixels`. A page at `output` is replaced, any other folder refused.
 
     Raises ArtifactError for a file that a browser cannot classify by or that is not the model's, ValueError for labels
-    of another number, OSError for a place that cannot be written, and what `litert_js.fetch` raises.
+    of another number and where the preprocessing is unknown or another than the file's metadata say, OSError for a
+    place that cannot be written, and what `litert_js.fetch` raises.
     """
     path, output = Path(path), Path(output).absolute()
     check_output(output)
     _check_kind(path)
     runtime = litert_js.fetch() if litert is None else litert_js.check(Path(litert))
-    facts = describe(model, path)
+    facts = describe(model, path, preprocess, pixels=pixels)
     names = _checked_labels(labels, facts.output["shape"][-1])
     with folder_atomically(output) as new:
         for source in _sources():
@@ -87,24 +98,31 @@ def web_page(
     return output
 
 
-def describe(model: keras.Model, path: Path) -> Facts:
+def describe(
+    model: keras.Model, path: Path, preprocess: Preprocess | None = None, *, pixels: bool | None = None
+) -> Facts:
     """Find out what the page must know of a file, by running it beside its Keras model; errors as `web_page`."""
-    preprocess = kres.preprocess(model)
     _check_graph(path)
+    preprocess = _known(preprocess or preprocess_of(model) or sidecar.preprocess_beside(path), path)
+    _check_normalisation(preprocess, path)
     with opened(path) as session:
         _check_tensors(session, model, preprocess, path)
+        pixels = _takes_pixels(path, pixels)
         pictures = _pictures(preprocess.size)
         expected = reference(model, np.asarray(preprocess(pictures)))
+        _check_answers(session, pictures.astype(np.float32) if pixels else expected.images, expected, path)
+        format_name = inspect(path).format
         return Facts(
             title=path.name.removesuffix(".tflite"),
             file=ARTIFACT,
             bytes=path.stat().st_size,
-            format=inspect(path).format,
+            format=format_name,
             input=session.input,
             output=session.output,
             preprocess={**preprocess.to_dict(), "shorter": preprocess.shorter_side},
-            pixels=_takes_pixels(session, pictures, expected, path),
+            pixels=pixels,
             probabilities=is_probability(expected.outputs),
+            note=NOTES.get(format_name, ""),
         )
 
 
@@ -184,17 +202,49 @@ def _pictures(size: int) -> np.ndarray:
     return colours[:, place][:, :, place]
 
 
-def _takes_pixels(session: Session, pictures: np.ndarray, expected: Reference, path: Path) -> bool:
-    """Whether the file answers as the Keras model when it gets raw pixels, rather than the reference's normalised."""
+def _known(preprocess: Preprocess | None, path: Path) -> Preprocess:
+    if preprocess is None:
+        raise ValueError(
+            "neither the model, which kres.build did not make, nor a JSON beside the file says how pictures become "
+            "inputs: pass preprocess=kres.Preprocess(...), or --preprocess on the command line. "
+            f"Received: preprocess=None for {path}"
+        )
+    return preprocess
 
-    def likeness(images: np.ndarray) -> float:
-        answers = np.stack([session.answer(image) for image in images])
-        return measure(expected, answers, logits=False)["cosine"]
 
-    normalised, raw = likeness(expected.images), likeness(pictures.astype(np.float32))
-    if max(normalised, raw) < LEAST_COSINE:
+def _takes_pixels(path: Path, given: bool | None) -> bool:
+    """Whether raw pixels go in, as the file's metadata say; only of a file without them, as the caller says."""
+    told = metadata.takes_pixels(path) if metadata.packed(path) else None
+    if told is None and given is None:
+        raise ValueError(
+            "the file has no metadata that say whether it takes raw pixels 0..255 or normalised ones: pass pixels=True "
+            f"or False, or --pixels or --no-pixels on the command line. Received: pixels=None for {path}"
+        )
+    if told is not None and given not in (None, told):
+        raise ValueError(f"the file's metadata say pixels={told}. Received: pixels={given} for {path}")
+    return bool(given if told is None else told)
+
+
+def _check_normalisation(preprocess: Preprocess, path: Path) -> None:
+    """Raise ValueError where the file's metadata say another normalisation than the page would do."""
+    said, own = metadata.normalisation(path), Normalisation.of(preprocess)
+    if said is None or said.raw:
+        return
+    count = len(preprocess.mean)
+    ours, theirs = ([np.resize(values, count) for values in (each.mean, each.std)] for each in (own, said))
+    if not np.allclose(ours, theirs, rtol=1e-4, atol=1e-3):
+        raise ValueError(
+            f"the file's metadata say another normalisation than the preprocessing does. File: {said} "
+            f"Preprocessing: {own} Received: {path}"
+        )
+
+
+def _check_answers(session: Session, images: np.ndarray, expected: Reference, path: Path) -> None:
+    """Raise ArtifactError where the file answers otherwise than the Keras model."""
+    answers = np.stack([session.answer(image) for image in images])
+    cosine = measure(expected, answers, logits=False)["cosine"]
+    if cosine < LEAST_COSINE:
         raise ArtifactError(
             "the page prepares pictures as the model that the file was exported from, and this one answers otherwise "
-            f"(mean cosine {max(normalised, raw):.2f}): name that model, with its weights. Received: {path}"
+            f"(mean cosine {cosine:.2f}): name that model, with its weights. Received: {path}"
         )
-    return raw > normalised

@@ -69,7 +69,7 @@ def _inspect_onnx(path: str | Path) -> Inspection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tensor:
+class Computed:
     """What an operator computes: the tensor's index in the file, its name and shape, and whether it leaves the file."""
 
     index: int
@@ -78,7 +78,7 @@ class Tensor:
     is_output: bool
 
 
-def operator_outputs(path: str | Path) -> list[Tensor]:
+def operator_outputs(path: str | Path) -> list[Computed]:
     """Give the tensors that the operators of a TFLite file compute; raises ArtifactError when it is damaged."""
     return _read(path, _computed)
 
@@ -112,10 +112,10 @@ def _inspection(model: Any) -> Inspection:
     )
 
 
-def _computed(model: Any) -> list[Tensor]:
+def _computed(model: Any) -> list[Computed]:
     graph = model.subgraphs[0]
     return [
-        Tensor(
+        Computed(
             index=int(index),
             name=graph.tensors[index].name.decode(),
             shape=tuple(map(int, graph.tensors[index].shape)),

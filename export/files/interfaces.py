@@ -26,10 +26,11 @@ class Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Interface:
-    """An artifact's inputs and outputs, in the file's order."""
+    """An artifact's inputs and outputs, in the file's order, and the names of all of a SavedModel's signatures."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    signatures: tuple[str, ...] = ()
 
 
 def interface(path: str | Path) -> Interface:
@@ -81,7 +82,9 @@ def _saved_model(path: Path) -> Interface:
         )
 
     serving = signature["serving_default"]
-    return Interface(inputs=tensors(serving.inputs), outputs=tensors(serving.outputs))
+    return Interface(
+        inputs=tensors(serving.inputs), outputs=tensors(serving.outputs), signatures=tuple(sorted(signature))
+    )
 
 
 def _onnx(path: Path) -> Interface:

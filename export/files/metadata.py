@@ -6,6 +6,8 @@ Android's tools read; associated files follow the flatbuffer as an uncompressed 
 
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +114,54 @@ def _caveat(tensor: Any, normalisation: Normalisation | None) -> str:
     return "MediaPipe Tasks cannot normalise as this file needs it: export it with raw pixels as input."
 
 
+def packed(path: Path) -> bool:
+    """Say whether a TFLite file holds metadata; errors as `normalisation`."""
+    return _subgraph(path) is not None
+
+
 def takes_pixels(path: Path) -> bool:
     """Say whether the metadata of a TFLite file call its input grey levels; without metadata it is none.
 
-    Raises ArtifactError when the metadata are damaged, or files that they name are not there.
+    Errors as `normalisation`.
     """
+    said = normalisation(path)
+    return said is not None and said.raw
+
+
+def normalisation(path: Path) -> Normalisation | None:
+    """Give how grey levels become a TFLite file's input, as its metadata tell it (but for the order of channels).
+
+    None where they do not tell. Raises ArtifactError when the metadata are damaged, or files that they name are not
+    there.
+    """
+    graph = _subgraph(path)
+    with _damage_told(path):
+        inputs = [] if graph is None else graph.tables(2)[0].tables(4)
+        units = [unit.table(1) for unit in inputs if unit.byte(0) == NORMALIZATION]
+        found = [Normalisation(mean=unit.floats(0), std=unit.floats(1)) for unit in units if unit is not None]
+    return found[0] if found else None
+
+
+def _subgraph(path: Path) -> tables.Reader | None:
+    """The table SubGraphMetadata of a file's metadata, or None where it has none."""
     from ai_edge_litert import schema_py_generated as schema
 
     content = path.read_bytes()
-    try:
+    with _damage_told(path):
         model = schema.Model.GetRootAs(content, 0)
         entries = [model.Metadata(index) for index in range(model.MetadataLength())]
         buffers = [entry.Buffer() for entry in entries if entry.Name() == NAME.encode()]
         if not buffers:
-            return False
+            return None
         graph = tables.Reader(model.Buffers(buffers[0]).DataAsNumpy().tobytes()).tables(3)[0]
         _check_files(content, graph)
-        units = [unit.table(1) for unit in graph.tables(2)[0].tables(4) if unit.byte(0) == NORMALIZATION]
-        return any(Normalisation(mean=unit.floats(0), std=unit.floats(1)).raw for unit in units if unit is not None)
+        return graph
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
     # Offsets of damaged bytes lead anywhere, so the flatbuffer reader fails in many ways.
     except Exception as error:
         raise ArtifactError(f"a TFLite file with damaged metadata: {error}. Received: {path}") from error

@@ -17,6 +17,8 @@ from kres.export.proof.reports import Change, Reference
 # A larger matrix is no longer read, so its most frequent confusions stand in a list.
 MOST_CLASSES = 20
 MOST_CONFUSIONS = 15
+# Letters of a class's name that fit above a column; longer ones stand on end.
+LONGEST_UPRIGHT = 3
 MOST_CHANGES = 10
 EXAMPLES = 12
 # Photographs of more pixels a side take a tenth of the bytes as JPEG.
@@ -83,10 +85,12 @@ def _matrix(counts: np.ndarray, names: Sequence[str]) -> str:
             weight = 0 if not count else max(100 * count / total, 25)
             cells.append(f'<td class="{kind}" style="--w:{weight:.0f}%">{count or ""}</td>')
         lines.append(f'<tr><th scope="row">{escape(names[index])}</th>{"".join(cells)}</tr>')
-    caption = "The Keras model's answers: rows are true classes, columns are predictions."
+    note = '<p class="note">The Keras model\'s answers: rows are true classes, columns are predictions.</p>'
+    long = " long" if max(map(len, names)) > LONGEST_UPRIGHT else ""
     return (
-        '<div class="scroll" role="region" aria-label="Confusion matrix" tabindex="0"><table class="matrix">'
-        f"<caption>{caption}</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'{note}<div class="scroll" role="region" aria-label="Confusion matrix" tabindex="0">'
+        f'<table class="matrix{long}"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from kres.export.page.words import breakable
 
 WIDTH, HEIGHT = 560, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 62, 16, 12, 48
 
 Points = Sequence[tuple[float, float]]
 
@@ -77,7 +77,7 @@ def line_chart(series: Mapping[str, Points], *, title: str, x_label: str, percen
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
     for tick in x_ticks:
         x = place(tick, y_ticks[0])[0]
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{tick:g}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{tick:g}</text>')
     parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>')
     for number, points in enumerate(drawn.values()):
         path = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in points)

@@ -22,6 +22,11 @@ class Artifact:
         return Path(self.report.path).name
 
     @property
+    def exists(self) -> bool:
+        """Whether there is a file, be it a rejected one."""
+        return self.report.size_bytes > 0
+
+    @property
     def kind(self) -> str:
         """What opens it: "saved_model", or the ending of the file's name without the dot, as in "tflite"."""
         saved_model = self.report.format == "saved_model"

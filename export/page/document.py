@@ -8,6 +8,7 @@ from kres.export.page.answers import changes, confusion, examples
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.layers import layers
 from kres.export.page.measures import latency, sizes, table
+from kres.export.page.runtimes import runtimes
 from kres.export.page.training import curves
 from kres.export.page.usage import usage
 from kres.writing import write_atomically
@@ -24,6 +25,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Page], str]], ...] = (
     ("size", "Size", sizes),
     ("training", "Training", curves),
     ("changes", "Changed answers", changes),
+    ("runtimes", "In each runtime", runtimes),
     ("layers", "Quantization error of the layers", layers),
     ("confusion", "Confusion matrix", confusion),
     ("examples", "Examples", examples),

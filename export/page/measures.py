@@ -3,9 +3,9 @@
 from html import escape
 
 from kres.export.page.charts import Bar, bars
-from kres.export.page.contents import Artifact, Page
+from kres.export.page.contents import Page
 from kres.export.page.tables import table as drawn
-from kres.export.page.words import breakable, percent
+from kres.export.page.words import breakable, difference, percent, verdict
 
 HEAD = ("artifact", "format", "top-1", "agreement", "max difference", "verdict")
 
@@ -18,8 +18,12 @@ def table(page: Page) -> str:
             escape(artifact.report.format),
             percent(artifact.report.top1),
             percent(artifact.report.agreement),
-            "-" if artifact.report.max_difference is None else f"{artifact.report.max_difference:.1e}",
-            _verdict(artifact),
+            difference(artifact.report.max_difference),
+            verdict(
+                artifact.report.reason,
+                passed=artifact.report.passed,
+                failed="rejected" if artifact.exists else "not made",
+            ),
         )
         for artifact in page.artifacts
     ]
@@ -35,6 +39,7 @@ def sizes(page: Page) -> str:
     found = [
         Bar(artifact.name, artifact.report.size_bytes, f"{artifact.report.size_bytes / 1e6:.2f} MB")
         for artifact in page.artifacts
+        if artifact.exists
     ]
     return bars(found, title="Bytes of each file, in megabytes")
 
@@ -51,9 +56,3 @@ def latency(page: Page) -> str:
         found,
         title=f"Milliseconds an image at batch 1, {threads} threads: the median; the thin line is the middle half",
     )
-
-
-def _verdict(artifact: Artifact) -> str:
-    if artifact.report.passed:
-        return '<span class="good">✓ passed</span>'
-    return f'<span class="bad">✗ rejected: {escape(artifact.report.reason)}</span>'

@@ -5,9 +5,10 @@ from html import escape
 
 from kres.export.about import LABELS
 from kres.export.conversion.pixels import takes_pixels
+from kres.export.conversion.serving import BYTES
 from kres.export.files.interfaces import Interface, Tensor, interface
 from kres.export.page.contents import Artifact, Page
-from kres.export.page.snippets import LANGUAGES, facts, snippet
+from kres.export.page.snippets import LANGUAGES, facts, languages_of, snippet
 from kres.export.page.tables import table
 from kres.export.page.words import breakable
 from kres.preprocessing import Preprocess
@@ -41,7 +42,10 @@ def _group(page: Page, tensors: Interface, artifacts: Sequence[Artifact], *, pix
         *(_row("input", tensor, _input(tensor, page.preprocess, pixels=pixels)) for tensor in tensors.inputs),
         *(_row("output", tensor, _output(tensor)) for tensor in tensors.outputs),
     ]
-    return f"<h3>{names}</h3>{table(HEAD, rows)}{_snippets(page, tensors, artifacts[0], pixels=pixels)}"
+    files = ""
+    if BYTES in tensors.signatures:
+        files = f'<p class="note">The signature <code>{BYTES}</code> takes the bytes of image files instead.</p>'
+    return f"<h3>{names}</h3>{table(HEAD, rows)}{files}{_snippets(page, tensors, artifacts[0], pixels=pixels)}"
 
 
 def _row(role: str, tensor: Tensor, holds: str) -> tuple[str, str, str, str]:
@@ -76,9 +80,9 @@ def _snippets(page: Page, tensors: Interface, artifact: Artifact, *, pixels: boo
     classifier = len(tensors.inputs) == len(tensors.outputs) == 1 and len(target.shape) == 2
     if page.preprocess is None or not square or not classifier:
         return ""
-    known = facts(artifact.name, page.preprocess, pixels=pixels, source=source, target=target)
+    known = facts(artifact.name, page.preprocess, kind=artifact.kind, pixels=pixels, source=source, target=target)
     drawn = []
-    for language in LANGUAGES[artifact.kind]:
+    for language in languages_of(artifact.kind, tensors):
         text = snippet(language.template, known)
         words = f"no tensors of {escape(source.dtype)} there: choose another type of input and output"
         body = f"<p>{words}</p>" if text is None else f'<pre tabindex="0"><code>{escape(text)}</code></pre>'

@@ -10,7 +10,7 @@ from kres.export.images import Images, collect
 from kres.export.losses import LayerError, decibels, worst_first
 from kres.export.post_training.units import Units
 from kres.export.walking import chunks, walk
-from kres.lowering import Graph, lower
+from kres.lowering import LoweredModel, lower
 from kres.quantization import SUFFIX
 from kres.quantized_layers import FakeQuantize
 
@@ -37,7 +37,7 @@ def layer_errors(model: keras.Model, twin: keras.Model, images: Images) -> list[
     return measured_errors(lower(model), twin, inputs)
 
 
-def measured_errors(lowered: Graph, twin: keras.Model, images: np.ndarray) -> list[LayerError]:
+def measured_errors(lowered: LoweredModel, twin: keras.Model, images: np.ndarray) -> list[LayerError]:
     """Measure a twin of a lowered network on images (n, h, w, c); see `layer_errors`."""
     names = [layer.name.removesuffix(SUFFIX) for layer in twin.layers if isinstance(layer, FakeQuantize)]
     if other := set(names) - {layer.name for layer in lowered.model.operations}:

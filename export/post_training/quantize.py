@@ -19,7 +19,7 @@ from kres.export.proof.comparison import measure, violations
 from kres.export.proof.reports import Reference
 from kres.export.walking import chunks
 from kres.folding import folded
-from kres.lowering import Graph, lower
+from kres.lowering import LoweredModel, lower
 from kres.quantization import quantized_twin, ranges, set_ranges
 
 logger = logging.getLogger("kres")
@@ -88,7 +88,7 @@ class _Maker:
     """Twins of one folded model that differ in the layers that stay in float32."""
 
     model: keras.Model
-    lowered: Graph
+    lowered: LoweredModel
     images: np.ndarray
     how: PostTraining
     found: dict[str, Range] = field(default_factory=dict)

@@ -9,13 +9,13 @@ from typing import Any
 import keras
 
 from kres.integer_graph import IntegerGraph
-from kres.lowering import Graph
+from kres.lowering import LoweredModel
 
 
 class Units:
     """What computes each activation that is rounded, in names of the fused network's layers, and what reads it."""
 
-    def __init__(self, lowered: Graph) -> None:
+    def __init__(self, lowered: LoweredModel) -> None:
         graph = IntegerGraph(lowered.model)
         self._model = lowered.model
         self._points, self._kinds = graph.points, graph.kinds

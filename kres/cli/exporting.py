@@ -72,7 +72,9 @@ class Job:
         )
         artifacts = timed(reports, bench=self.bench, started=lambda name: status.update(f"timing {name}"))
         page = directory / NAME
-        write_report(page, named, found, artifacts, class_names=about.class_names)
+        target = None if self.request.platforms is None else self.request.platforms.target
+        facts = {} if target is None else {"target runtime": f"tflite-runtime {target}"}
+        write_report(page, named, found, artifacts, class_names=about.class_names, facts=facts)
         return Done(reports, skipped, found.description, page)
 
     def _calibrated(self, named: Named, names: Sequence[str]) -> bool:

@@ -9,6 +9,21 @@ from rich.console import Console
 
 from kres.cli.verify import AcceptLicence, Checkpoint, Classes, ImageSize, Labels, Weights
 
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocess",
+        help="For a .keras file that kres did not build: torch, caffe, tf or cifar. Default: what the JSON that "
+        "`kres export` wrote beside the file says.",
+    ),
+]
+Pixels = Annotated[
+    bool | None,
+    typer.Option(
+        "--pixels/--no-pixels",
+        help="For a file without TFLite Metadata, which others than kres write: whether raw pixels 0..255 go in.",
+    ),
+]
 Litert = Annotated[
     Path | None,
     typer.Option(help="A node_modules folder with LiteRT.js. Default: npm brings it once into $XDG_CACHE_HOME/kres."),
@@ -35,6 +50,8 @@ def serve_page(
     accept_licence: AcceptLicence = False,
     classes: Classes = None,
     image_size: ImageSize = None,
+    preprocess: Preset = None,
+    pixels: Pixels = None,
     checkpoint: Checkpoint = None,
 ) -> None:
     """Write a page that classifies pictures by a .tflite file inside the browser, and serve it until Ctrl-C.
@@ -59,9 +76,18 @@ def serve_page(
                 accept_licence=accept_licence,
                 classes=classes,
                 image_size=image_size,
+                preprocess=preprocess,
                 checkpoint=checkpoint,
             )
-            web_page(named.model, artifact, folder, labels=class_names(named, labels), litert=litert)
+            web_page(
+                named.model,
+                artifact,
+                folder,
+                labels=class_names(named, labels),
+                litert=litert,
+                preprocess=named.preprocess,
+                pixels=pixels,
+            )
         typer.echo(f"Page: {folder}")
         if server is not None:
             typer.echo(f"Open {hosting.address(server)} (Ctrl-C ends)")

@@ -88,6 +88,7 @@ def test_the_report_shows_the_artifacts_and_how_to_load_them(exported):
         "Artifacts",
         "Size",
         "Changed answers",
+        "In each runtime",
         "Quantization error of the layers",
         "Confusion matrix",
         "Examples",
@@ -232,6 +233,8 @@ def test_export_and_verify_know_what_an_old_runtime_lacks(saved, exported, tmp_p
     assert result.exit_code == 1 and "lacks ADD version" in result.stdout
     result = invoke("export", saved, "--format", "float32", "--output", tmp_path, *old)
     assert result.exit_code == 1 and "CONV_2D version" in result.stdout
+    report = (tmp_path / "report.html").read_text()
+    assert "<dt>target runtime</dt><dd>tflite-runtime 2.14</dd>" in report and "rejected: " in report
     assert sorted(file.name for file in tmp_path.glob("*.tflite*")) == [
         "small.float32.tflite.rejected",
         "small.float32.tflite.rejected.json",

@@ -78,6 +78,20 @@ def test_a_file_elsewhere_needs_its_model(artifact, litert, tmp_path):
     assert (tmp_path / "page" / "labels.txt").read_text(encoding="utf-8") == "Katze\nHund"
 
 
+def test_a_model_that_kres_did_not_build_takes_a_preset(artifact, litert, tmp_path):
+    path = tmp_path / "moved.tflite"
+    path.write_bytes(artifact.read_bytes())
+    built = keras.saving.load_model(artifact.parents[1] / "model.keras")
+    keras.Model(built.inputs[0], built.outputs[0]).save(tmp_path / "foreign.keras")
+    options = ("--no-serve", "--litert", litert, "--output", tmp_path / "page", "--model", tmp_path / "foreign.keras")
+    assert "or --preprocess on the command line" in str(serve_page(path, *options).exception)
+    assert "metadata say another normalisation" in str(serve_page(path, *options, "--preprocess", "tf").exception)
+    result = serve_page(path, *options, "--preprocess", "torch")
+    assert result.exit_code == 0, result.exception
+    facts = json.loads((tmp_path / "page" / "page.json").read_text())
+    assert facts["preprocess"]["crop"] == 0.875 and facts["preprocess"]["size"] == 16 and not facts["pixels"]
+
+
 def test_classes_of_imagenet_have_their_names():
     named = types.SimpleNamespace(
         model=types.SimpleNamespace(output_shape=(None, 1000)), class_names=None, directory=None

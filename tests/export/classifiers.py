@@ -44,6 +44,9 @@ def _classifiers(directory: Path) -> Iterator[tuple[str, Classifier]]:
         "float32": (rgb, False, "float32", "float32"),
         "bgr": (bgr, False, "float32", "float32"),
         "saved_model": (rgb, False, "saved_model", "float32"),
+        "image files": (bgr, False, "saved_model", "float32"),
+        "batch of 2": (rgb, True, "saved_model", "float32"),
+        "onnx": (rgb, False, "onnx", "float32"),
         "int8": (rgb, False, "int8", "int8"),
         "uint8": (rgb, False, "int8", "uint8"),
         "pixels": (bgr, True, "float32", "float32"),
@@ -55,9 +58,11 @@ def _classifiers(directory: Path) -> Iterator[tuple[str, Classifier]]:
         written = with_pixels(model, preprocess) if raw else model
         images = pixels if raw else normalised
         options = calibrated(written, images, io=io) if FORMATS[format_name].calibrated else Options()
+        if name in ("image files", "batch of 2"):
+            options = Options(preprocess=preprocess, pixels=raw, batch=2 if raw else None)
         path = directory / f"{name}{FORMATS[format_name].suffix}"
         FORMATS[format_name].write(written, path, options)
-        if raw:
+        if raw and path.is_file():
             pack(path, About(class_names=LABELS), RAW, probabilities=True)
         yield name, Classifier(path, model, preprocess, pixels=raw)
 

@@ -47,10 +47,11 @@ async function get(path) {
   return response;
 }
 
-function describe({format, bytes, input, output}) {
+function describe({format, bytes, input, output, note}) {
   const classes = output.shape.at(-1);
   const size = `${(bytes / 1e6).toFixed(2)} MB`;
-  return `${format}, ${size}, ${input.shape[2]}×${input.shape[1]} pixels, ${classes} classes. The pictures stay on this device.`;
+  const file = `${format}, ${size}, ${input.shape[2]}×${input.shape[1]} pixels, ${classes} classes.`;
+  return [file, note, "The pictures stay on this device."].filter(Boolean).join(" ");
 }
 
 function softmax(logits) {

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from kres.export.about import LABELS
-from kres.export.files.interfaces import Tensor
+from kres.export.conversion.serving import BYTES
+from kres.export.files.interfaces import Interface, Tensor
 from kres.preprocessing import Preprocess
 
 DIRECTORY = Path(__file__).parent
@@ -38,17 +39,29 @@ LANGUAGES: dict[str, tuple[Language, ...]] = {
         Language("C++", "cpp.txt"),
         Language("JavaScript (browser)", "javascript.txt"),
     ),
-    "saved_model": (Language("Python", "saved_model.txt"),),
+    "saved_model": (Language("Python", "python.txt"),),
+    "saved_model of image files": (Language("Python", "saved_model.txt"),),
+    "onnx": (Language("Python", "python.txt"), Language("JavaScript (browser)", "javascript.txt")),
 }
 """The languages of each kind of artifact."""
 
 
-def facts(file: str, preprocess: Preprocess, *, pixels: bool, source: Tensor, target: Tensor) -> dict[str, str]:
+def languages_of(kind: str, tensors: Interface) -> tuple[Language, ...]:
+    """Give the languages for an artifact; a SavedModel that takes the bytes of image files needs no more than those."""
+    return LANGUAGES[f"{kind} of image files" if BYTES in tensors.signatures else kind]
+
+
+def facts(
+    file: str, preprocess: Preprocess, *, kind: str, pixels: bool, source: Tensor, target: Tensor
+) -> dict[str, str]:
     """Give what a template may ask for: `source` takes RGB values of 0..255 where `pixels`, else normalised ones."""
     order = (0, 1, 2) if pixels or preprocess.order == "rgb" else (2, 1, 0)
     size = source.shape[1]
     found = {
         "file": file,
+        "runtime": kind,
+        # A file of a fixed batch takes no less.
+        "repeat": f" * {source.shape[0]}" if source.shape[0] > 1 else "",
         "labels": LABELS,
         "size": str(size),
         "shorter": str(preprocess.shorter_side),

@@ -15,6 +15,7 @@ from PIL import Image
 from kres import export
 from kres.export import formats
 from kres.export.browser import litert_js
+from kres.export.files import metadata
 from kres.export.post_training.quantize import quantize
 from kres.export.runtimes.session import opened
 from kres.preprocessing import Preprocess
@@ -50,6 +51,8 @@ KINDS = {
     "int8, float32 at its ends": {"io": "float32"},
     "int8": {"io": "int8"},
     "uint8, raw pixels": {"io": "uint8", "pixels": True},
+    "int16x8": {"quantization": "int16x8"},
+    "weight_int4": {"quantization": "weight_int4"},
 }
 
 
@@ -58,16 +61,25 @@ def artifact(pictures, tmp_path_factory) -> Callable[..., tuple[keras.Model, Pat
     """Export one of the kinds of file that a page runs, once: its model, and its path."""
 
     @cache
-    def make(*, io: str | None = None, pixels: bool = False, activation: str | None = "softmax"):
+    def make(
+        *,
+        io: str | None = None,
+        pixels: bool = False,
+        activation: str | None = "softmax",
+        quantization: str | None = None,
+    ):
         model = lively(activation=activation)
         squares = np.stack([PREPROCESS.image_to_square(image).numpy() for image in pictures.values()])
         squares = np.concatenate([squares, squares[:, ::-1]]).astype(np.float32)  # 40: a top-1 takes 32
         images = squares if pixels else np.asarray(PREPROCESS(squares))
-        written = on_pixels(model) if pixels else model
+        written = on_pixels(model) if pixels and io is not None else model
         path = tmp_path_factory.mktemp("artifact") / "small.tflite"
-        if io is None:
-            export.tflite(written, path, images=images)
-        else:  # how well an untrained network is quantized is not the matter here
+        # How well an untrained network is quantized is not the matter here.
+        if quantization is not None:
+            formats.FORMATS[quantization].write(written, path, formats.Options(calibration=images))
+        elif io is None:
+            export.tflite(model, path, images=squares.astype(np.uint8), pixels=pixels)
+        else:
             quantized = quantize(written, images, export.PostTraining())
             formats.int8(written, path, formats.Options(quantized=quantized, io=io))
         return model, path
@@ -101,11 +113,14 @@ def page(artifact, litert, tmp_path_factory) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_browser_answers_as_python_does(kind, artifact, pictures, litert, tab, tmp_path):
     model, path = artifact(**KINDS[kind])
-    folder = export.web_page(model, path, tmp_path / "page", litert=litert)
+    told = metadata.packed(path)  # where it is, the page needs no word of ours
+    pixels = None if told else "raw pixels" in kind
+    folder = export.web_page(model, path, tmp_path / "page", litert=litert, pixels=pixels)
     facts = json.loads((folder / "page.json").read_text())
     assert facts["pixels"] == ("raw pixels" in kind) and facts["probabilities"] == ("logits" not in kind)
     with opened_page(tab, folder) as state, opened(path) as session:
         assert state == "ready", tab.value("document.body.innerText")
+        assert ("many times slower" in tab.value('document.getElementById("facts").textContent')) == (kind == "int16x8")
         tab.choose("#files", [Path(name) for name in pictures])
         found = cards(tab, len(pictures))
         assert not tab.errors and all(request.startswith("http://localhost:") for request in tab.requests)
@@ -116,7 +131,7 @@ def test_the_browser_answers_as_python_does(kind, artifact, pictures, litert, ta
         }
     # Sums in another order; where values are quantized, a kernel may round either way: one step of 256, and two for
     # the softmax of what differs by one.
-    tolerance = 1e-4 if kind.startswith("float32") else 2 / 256
+    tolerance = 1e-4 if kind.startswith(("float32", "weight")) else 2 / 256
     for name, answer in answers.items():
         expected = answer if facts["probabilities"] else softmax(answer)
         card = found[name]

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,12 +14,17 @@ import pytest
 
 import kres
 from kres import export
-from kres.export import ArtifactError
+from kres.export import ArtifactError, formats
 from kres.export.browser import hosting, litert_js
+from kres.export.browser.site import describe
+from kres.export.files import flatbuffer, metadata
+from kres.export.files.normalisation import Normalisation
+from kres.export.sidecar import path_of
 from kres.preprocessing import Preprocess
 
 SIZE, CLASSES = 16, 4
 PREPROCESS = Preprocess(size=SIZE, mean=(0.5,) * 3, std=(0.25,) * 3)
+UNLIKE = Normalisation(mean=(103.0, 116.0, 123.0), std=(1.0, 1.0, 1.0))
 SPEC = kres.Spec(block="basic", depths=(1,), widths=(8,), stem="cifar")
 
 
@@ -81,6 +87,24 @@ def stock(path: Path, *, outputs: int = 1) -> None:
     path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], model).convert())
 
 
+def batched(path: Path) -> None:
+    """Two pictures at a time, as one who converts for a server does."""
+    import tensorflow as tf
+
+    model = network()
+    serve = tf.function(model.call, input_signature=[tf.TensorSpec((2, SIZE, SIZE, 3), name="image")])
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], model).convert())
+
+
+def repack(good: Path, path: Path, said: Normalisation) -> None:
+    """The same network, whose metadata say something else."""
+    path.write_bytes(good.read_bytes())
+    model = flatbuffer.unpack(path.read_bytes())
+    model.metadata = [entry for entry in model.metadata if entry.name != metadata.NAME.encode()]
+    path.write_bytes(flatbuffer.pack(model))
+    metadata.pack(path, export.About(), said, probabilities=True)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -93,6 +117,8 @@ def stock(path: Path, *, outputs: int = 1) -> None:
         (lambda path, good: None, "Received: nothing at"),
         (lambda path, good: export.tflite(network(size=20), path), r"must be \(1, 16, 16, 3\).* Received: \(1, 20, 20"),
         (lambda path, good: export.tflite(network(seed=7), path), "name that model, with its weights"),
+        (lambda path, good: repack(good, path, UNLIKE), "metadata say another normalisation .* deviation 1 1 1"),
+        (lambda path, good: batched(path), r"must be \(1, 16, 16, 3\).* Received: \(2, 16, 16, 3\) of float32"),
     ],
 )
 def test_files_that_no_page_can_use(make, words, net, exported, litert, tmp_path):
@@ -102,6 +128,34 @@ def test_files_that_no_page_can_use(make, words, net, exported, litert, tmp_path
     with pytest.raises((ArtifactError, ValueError), match=words):
         export.web_page(net, path, tmp_path / "page", litert=litert)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_metadata_say_whether_raw_pixels_go_in(net, exported, tmp_path):
+    path = tmp_path / "file.tflite"
+    export.tflite(net, path, pixels=True)
+    assert describe(net, path).pixels and not describe(net, exported).pixels
+    with pytest.raises(ValueError, match=r"the file's metadata say pixels=True\. Received: pixels=False"):
+        describe(net, path, pixels=False)
+    formats.float32(net, path, formats.Options())
+    assert not describe(net, path, pixels=False).pixels
+    with pytest.raises(ValueError, match=r"no metadata that say .* or --pixels or --no-pixels"):
+        describe(net, path)
+
+
+def test_what_the_model_does_not_know_the_json_beside_the_file_says(net, tmp_path):
+    foreign = keras.Model(net.inputs[0], net.outputs[0])
+    path = tmp_path / "file.tflite"
+    export.tflite(foreign, path, preprocess=PREPROCESS)
+    found = describe(foreign, path)
+    assert found.preprocess == {**PREPROCESS.to_dict(), "shorter": SIZE} and not found.pixels
+    moved = tmp_path / "moved.tflite"
+    moved.write_bytes(path.read_bytes())
+    for beside in (None, "no JSON", "[]", path_of(path).read_text().replace('"sha256": "', '"sha256": "0')):
+        if beside is not None:
+            path_of(moved).write_text(beside)
+        with pytest.raises(ValueError, match=r"pass preprocess=kres.Preprocess\(...\), or --preprocess"):
+            describe(foreign, moved)
+    assert describe(foreign, moved, PREPROCESS) == replace(found, title="moved")
 
 
 def test_labels_of_another_number(net, exported, litert, tmp_path):

@@ -22,7 +22,7 @@ from kres.export.page.answers import confusion_matrix
 from kres.export.page.charts import Bar, bars, line_chart, ticks
 from kres.export.page.document import STYLE
 from kres.export.proof.comparison import measure
-from kres.export.proof.reports import Change, Reference, Report
+from kres.export.proof.reports import Change, Reference, Report, RuntimeReport
 from kres.preprocessing import Preprocess
 from tests.export.chromium import chromium
 from tests.export.classifiers import SIZE, Classifier
@@ -49,7 +49,7 @@ def reference(preprocess: Preprocess | None = None) -> Reference:
     return Reference(images=images, labels=labels, outputs=probabilities, preprocess=preprocess)
 
 
-def artifact(path, name: str, *, changed=(), layers=(), passed: bool = True) -> Artifact:
+def artifact(path, name: str, *, passed: bool = True, changed=(), **found) -> Artifact:
     report = Report(
         path=str(path),
         format=name,
@@ -63,7 +63,7 @@ def artifact(path, name: str, *, changed=(), layers=(), passed: bool = True) -> 
         top1=0.9933,
         top1_keras=0.98,
         changed=tuple(changed),
-        layers=tuple(layers),
+        **found,
     )
     timing = Timing(
         path=str(path),
@@ -86,6 +86,21 @@ def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digit
     changed = [Change(7, int(keras[7]), int(keras[7] + 1) % CLASSES), Change(9, int(keras[9]), 3)]
     layers = [LayerError(name=f"stage1_block{i}_conv1", snr_db=40.0 - 1.3 * i) for i in range(25)]
     layers.append(LayerError(name="predictions", snr_db=300.0))
+    rows = (
+        RuntimeReport(runtime="tf.lite 2.21, x86_64", passed=True, reason="", agreement=1.0, apart=(0.0, 0.0, 0.25)),
+        RuntimeReport(
+            runtime="tflite-runtime 2.14", passed=True, reason="", max_difference=2e-3, apart=(0.0, 0.0, 0.125)
+        ),
+        RuntimeReport(runtime="another_runtime_1.0", passed=False, reason="it ends", apart=(0.25, 0.125, None)),
+    )
+    unmade = replace(
+        artifact(classifiers["onnx"].path.with_name("no.onnx"), "onnx", passed=False).report,
+        size_bytes=0,
+        reason="a_layer_with_a_long_name/and_a_path " * 3,
+        agreement=None,
+        max_difference=None,
+        top1=None,
+    )
     history = [
         {
             "epoch": float(i),
@@ -101,8 +116,17 @@ def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digit
         artifacts=[
             artifact(classifiers["saved_model"].path, "saved_model"),
             artifact(classifiers["float32"].path, "float32", changed=changed[:1]),
-            artifact(classifiers["uint8"].path, "int8", changed=changed, layers=layers),
+            artifact(
+                classifiers["uint8"].path,
+                "int8",
+                changed=changed,
+                layers=tuple(layers),
+                kept_float=("stem_conv1", "stage4_block2_conv3"),
+                runtimes=rows,
+            ),
+            artifact(classifiers["onnx"].path, "onnx"),
             artifact(classifiers["int8"].path.with_name("worse.int8.tflite.rejected"), "dynamic", passed=False),
+            Artifact(report=unmade),
         ],
         reference=answered,
         class_names=[f"class {i}" for i in range(CLASSES)],
@@ -152,7 +176,7 @@ def test_page_is_whole_and_needs_nothing_else(evidence):
     text = html(evidence)
     parsed = Parsed(text)
     assert not {"script", "link", "iframe", "object", "form"} & parsed.tags
-    assert len(parsed.ids) == len(set(parsed.ids)) == 9
+    assert len(parsed.ids) == len(set(parsed.ids)) == 10
     assert not re.search(r"https?://|@import|url\(", text)
     assert "default-src 'none'" in text
     picture = base64.b64decode(re.search(r"base64,([^\"]+)", text)[1])
@@ -162,16 +186,33 @@ def test_page_is_whole_and_needs_nothing_else(evidence):
 def test_artifacts_show_what_was_measured_and_why_one_was_rejected(evidence):
     text = html(evidence)
     rows = re.findall(r'(?s)<tr role="row"><th scope="row" role="rowheader">.*?</tr>', section(text, "artifacts"))
-    assert len(rows) == 4
-    for row, one in zip(rows, evidence.artifacts, strict=True):
+    assert len(rows) == 6
+    for row, one in zip(rows[:5], evidence.artifacts[:5], strict=True):
         assert one.name in row and "99.33 %" in row and f"{100 * one.report.agreement:.2f} %" in row
         assert ("✓ passed" in row) == one.report.passed
-    assert f"✗ rejected: {BAD}" in rows[-1]
+    assert f"✗ rejected: {BAD}" in rows[4]
+    assert "✗ not made: a_layer_with" in rows[5] and "no.onnx" not in section(text, "size")
     assert "worse" not in section(text, "usage") and "worse" not in section(text, "latency")
     assert "worse" in section(text, "size")
-    for one in evidence.artifacts[:3]:
+    for one in evidence.artifacts[:4]:
         assert f"{one.timing.median_ms:.3g} ms" in section(text, "latency")
         assert f"{one.report.size_bytes / 1e6:.2f} MB" in section(text, "size")
+
+
+def test_each_runtime_has_its_row(evidence):
+    rows = re.findall(r"(?s)<tr role=.row.><th scope=.row.*?</tr>", section(html(evidence), "runtimes"))
+    assert len(rows) == 3 and all("uint8.int8.tflite" in row for row in rows)
+    found = [re.findall(r'data-label="[^"]+">(.*?)</td>', row) for row in rows]
+    assert found[0] == ["tf.lite 2.21, x86_64", "100.00 %", "-", "2.5e-01", '<span class="good">✓ passed</span>']
+    assert [cells[2:4] for cells in found[1:]] == [["2.0e-03", "1.2e-01"], ["-", "2.5e-01"]]
+    assert "✗ failed: it ends" in found[2][4]
+    alike = RuntimeReport(runtime="a", passed=True, reason="", apart=(0.0, 0.0))
+    one = evidence.artifacts[2]
+    again = replace(one, report=replace(one.report, runtimes=(alike, replace(alike, runtime="b"))))
+    assert section(html(replace(evidence, artifacts=[again])), "runtimes").count('from the others">0<') == 2
+    alone = replace(one, report=replace(one.report, runtimes=(alike,)))
+    text = section(html(replace(evidence, artifacts=[alone])), "runtimes")
+    assert "<tr" not in text and "In a alone, with the figures above: <code>uint8.int8.tflite</code>" in text
 
 
 def test_changed_answers_are_counted_with_what_they_cost(evidence):
@@ -193,7 +234,7 @@ def test_examples_begin_with_the_answers_that_changed(evidence):
     labels, keras = evidence.reference.labels, evidence.reference.outputs.argmax(1)
     assert f"label <b>class {labels[7]}</b>" in figures[0]
     assert re.findall(r"[✓✗] (class \d)</span> ([^<]+)", figures[0]) == [
-        (f"class {keras[7]}", "Keras, saved_model, dynamic"),
+        (f"class {keras[7]}", "Keras, saved_model, onnx, dynamic"),
         (f"class {(keras[7] + 1) % CLASSES}", "float32, int8"),
     ]
 
@@ -214,6 +255,13 @@ def test_layers_with_the_lowest_ratio_come_first_and_all_can_be_unfolded(evidenc
     shown, unfolded = text.split("<details>")
     assert re.findall(r"\d+\.\d dB", shown)[:2] == ["8.8 dB", "10.1 dB"] and shown.count("<tr>") == 20
     assert unfolded.count("<tr>") == 26 and "exact" in unfolded and "uint8.int8.tflite" in shown
+    own = (LayerError(name="a", snr_db=20.0, own_snr_db=40.0), LayerError(name="b", snr_db=10.0, own_snr_db=50.0))
+    one = evidence.artifacts[2]
+    given = replace(evidence, artifacts=[replace(one, report=replace(one.report, layers=own))])
+    shown, unfolded = section(html(given), "layers").split("<details>")
+    assert re.findall(r"\d+\.\d dB", shown) == ["40.0 dB", "50.0 dB"] and "of exact inputs" in shown
+    assert re.findall(r"\d+\.\d dB", unfolded) == ["20.0 dB", "10.0 dB"]
+    assert "In float32 stay: <code>stem_conv1</code>, <code>stage4_block2_conv3</code>" in unfolded
 
 
 def test_snippets_stand_with_the_files_that_they_load(evidence):
@@ -223,11 +271,21 @@ def test_snippets_stand_with_the_files_that_they_load(evidence):
         ["saved_model.saved_model"],
         ["float32.float32.tflite"],
         ["uint8.int8.tflite"],
+        ["onnx.onnx"],
     ]
     languages = re.findall(r"<summary>([A-Z].*?)</summary>", text)
-    assert languages == ["Python", *["Python", "Kotlin (Android)", "Swift (iOS)", "C++", "JavaScript (browser)"] * 2]
+    tflite = ["Python", "Kotlin (Android)", "Swift (iOS)", "C++", "JavaScript (browser)"]
+    assert languages == ["Python", *tflite * 2, "Python", "JavaScript (browser)"]
+    assert "pip install onnxruntime" in text and "signature <code>serving_bytes" not in text
     assert "RGB pixels of 0..1, less 0.5, 0.4, 0.6, divided by 0.5, 0.3, 0.4" in text
     assert "class 0\nclass 1\n" in text
+
+
+def test_a_saved_model_that_reads_image_files_is_given_those(classifiers):
+    given = replace(page(classifiers), artifacts=[artifact(classifiers["image files"].path, "saved_model")])
+    text = section(html(given), "usage")
+    assert "signature <code>serving_bytes</code> takes the bytes of image files" in text
+    assert "serve(image_bytes=" in text and "resize(" not in text
 
 
 def test_a_language_without_the_type_says_so(classifiers):
@@ -266,6 +324,11 @@ def test_sections_without_data_are_left_out(classifiers):
     unlabelled = html(replace(given, reference=replace(given.reference, labels=None)))
     assert not section(unlabelled, "confusion") and not section(unlabelled, "examples")
     assert 'data-label="right to wrong">-<' in section(unlabelled, "changes")
+
+
+def test_long_names_of_classes_stand_on_end(evidence):
+    assert '<table class="matrix long">' in html(evidence)
+    assert '<table class="matrix">' in html(replace(evidence, class_names=[str(i) for i in range(CLASSES)]))
 
 
 def test_many_classes_become_a_list_of_confusions():

@@ -11,9 +11,11 @@ import keras
 import numpy as np
 import pytest
 
+from kres.export.files.inspection import artifact_format
 from kres.export.files.interfaces import Tensor, interface
-from kres.export.page import snippets
-from kres.export.page.snippets import LANGUAGES, facts, snippet
+from kres.export.page import Artifact, snippets
+from kres.export.page.snippets import LANGUAGES, facts, languages_of, snippet
+from kres.export.proof.verification import unmeasured
 from kres.export.runner import dequantize, quantize
 from tests.export.chromium import chromium
 from tests.export.classifiers import LABELS, SIZE
@@ -21,7 +23,13 @@ from tests.support import skip_or_fail
 
 TFLITE = ("float32", "bgr", "int8", "uint8", "pixels", "bytes")
 NO_INT8 = tuple(name for name in TFLITE if name != "int8")
+# SavedModels that take image files as they are.
+DECODING = ("image files", "batch of 2")
 ANSWERS = {"float32": [0.25, 0.5, 0.125], "int8": [-64, 0, -96], "uint8": [64, 128, 32]}
+
+
+def kind(classifier):
+    return Artifact(report=unmeasured(0, classifier.path, artifact_format(classifier.path), reason="")).kind
 
 
 def written(classifier, template):
@@ -29,6 +37,7 @@ def written(classifier, template):
     known = facts(
         classifier.path.name,
         classifier.preprocess,
+        kind=kind(classifier),
         pixels=classifier.pixels,
         source=tensors.inputs[0],
         target=tensors.outputs[0],
@@ -76,13 +85,15 @@ def pictures(tmp_path_factory):
     return sorted(folder.iterdir())
 
 
-@pytest.mark.parametrize("name", [*TFLITE, "saved_model"])
+@pytest.mark.parametrize("name", [*TFLITE, "saved_model", "image files", "batch of 2", "onnx"])
 def test_python_gives_the_keras_model_s_answers(classifiers, pictures, name, tmp_path, monkeypatch):
     from PIL import Image
 
     classifier = classifiers[name]
     path = tmp_path / "classify.py"
-    path.write_text(written(classifier, "saved_model.txt" if name == "saved_model" else "python.txt"), "utf-8")
+    language = languages_of(kind(classifier), interface(classifier.path))[0]
+    assert language.name == "Python" and (language.template == "saved_model.txt") == (name in DECODING)
+    path.write_text(written(classifier, language.template), "utf-8")
     monkeypatch.chdir(classifier.path.parent)
     module = runpy.run_path(str(path))
     # Quantization moves this net's scores by hundredths; a mean, a scale or a colour out of its place by tenths.
@@ -90,7 +101,8 @@ def test_python_gives_the_keras_model_s_answers(classifiers, pictures, name, tmp
     classes = set()
     for picture in pictures:
         image = np.asarray(Image.open(picture))
-        np.testing.assert_array_equal(module["read"](picture), classifier.preprocess.image_to_square(image))
+        if name not in DECODING:
+            np.testing.assert_array_equal(module["read"](picture), classifier.preprocess.image_to_square(image))
         expected = classifier.model(classifier.preprocess.image_to_input(image)[None]).numpy()[0]
         found = module["classify"](picture)
         for label, score in found:
@@ -129,12 +141,26 @@ export async function loadAndCompile(file, options) {
   }};
 }
 """
+ONNX = """
+export const env = {wasm: {}};
+export class Tensor {
+  constructor(type, data, dims) { this.type = type; this.data = data; this.dims = dims; }
+}
+export const InferenceSession = {async create(file, options) {
+  return {inputNames: ['in'], outputNames: ['out'], async run(feeds) {
+    const {data, dims, type} = feeds.in;
+    globalThis.seen = {file, options, shape: dims, type: `${type}array`, values: [...data]};
+    return {out: new Tensor('float32', globalThis.answer, [1, 3])};
+  }};
+}};
+"""
 
 
 def test_javascript_feeds_what_keras_is_fed(classifiers, pixels, tmp_path):
-    """In a real browser with its real canvas; LiteRT.js's part is played by a module that notes what it is given."""
+    """In a real browser with its real canvas; modules that note what they are given play the runtimes' parts."""
     rgba = np.concatenate([pixels, np.full((SIZE, SIZE, 1), 255, np.uint8)], -1)
-    outputs = {name: interface(classifiers[name].path).outputs[0].dtype for name in NO_INT8}
+    names = (*NO_INT8, "onnx")
+    outputs = {name: interface(classifiers[name].path).outputs[0].dtype for name in names}
     values = {
         "LABELS": "\n".join(LABELS) + "\n",
         "RGBA": rgba.ravel().tolist(),
@@ -142,12 +168,14 @@ def test_javascript_feeds_what_keras_is_fed(classifiers, pixels, tmp_path):
         # The crop is for pictures of any size; this one is cropped already.
         "SNIPPETS": {
             name: re.sub(r"const side = [\d.]+", "const side = 1", written(classifiers[name], "javascript.txt"))
-            for name in NO_INT8
+            for name in names
         },
         "ANSWERS": {name: ANSWERS[dtype] for name, dtype in outputs.items()},
     }
     constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items())
-    imports = json.dumps({"imports": {"@litertjs/core": "data:text/javascript," + re.sub(r"\s+", " ", LITERT)}})
+    modules = {"@litertjs/core": LITERT, "onnxruntime-web": ONNX}
+    addresses = {name: "data:text/javascript," + re.sub(r"\s+", " ", text) for name, text in modules.items()}
+    imports = json.dumps({"imports": addresses})
     script = (constants + BROWSER).replace("</", "<\\/")
     page = f'<script type="importmap">{imports}</script><body><script type="module">{script}</script>'
     path = tmp_path / "page.html"
@@ -155,7 +183,7 @@ def test_javascript_feeds_what_keras_is_fed(classifiers, pixels, tmp_path):
     with chromium(tmp_path / "profile") as tab:
         tab.open(path.as_uri())
         seen = tab.wait("globalThis.everything")
-    assert set(seen) == set(NO_INT8)
+    assert set(seen) == set(names)
     for name, found in seen.items():
         expected = fed(classifiers[name], pixels)
         assert found["shape"] == [1, SIZE, SIZE, 3] and found["file"] == classifiers[name].path.name

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from kres.training.settings.conditions import Under, check_read
+from kres.training.settings.conditions import Under, UnderAny, check_read
 from kres.training.settings.networks import network_spec
 from kres.training.settings.values import (
     BelowOne,
@@ -33,6 +33,7 @@ Adaptive = Under("kind", ("lamb", "adamw"))
 Falling = Under("kind", ("cosine", "polynomial"))
 Steps = Under("kind", ("step",))
 Warm = Under("warmup")
+Mixed = UnderAny(Under("mixup"), Under("cutmix"))
 Taught = Under("teacher")
 Averaged = Under("ema_decay")
 
@@ -163,7 +164,7 @@ class Augmentation(Part):
     """Alpha of the Beta distribution (Zhang et al. 2018); 0: off."""
     cutmix: NotNegative = 0.0
     """Alpha of the Beta distribution (Yun et al. 2019); 0: off."""
-    mix_probability: Share = 1.0
+    mix_probability: Annotated[Share, Mixed] = 1.0
     """That a batch is mixed at all."""
     mix_switch: Annotated[Share, Under("mixup"), Under("cutmix")] = 0.5
     """That a mixed batch takes cutmix, where both are on."""

@@ -27,8 +27,8 @@ from ai_edge_litert.interpreter import Interpreter
 import kres
 from benchmarks.other_process import OtherProcess
 from kres.export.formats import FORMATS, Options
-from kres.export.post_training import PostTraining, quantize
-from kres.export.runner import delegation
+from kres.export.post_training.quantize import PostTraining, quantize
+from kres.export.runtimes.runner import delegation
 
 THREADS = 2
 WARM_UP = 5

@@ -188,7 +188,10 @@ def test_the_command_turns_onednn_on_and_a_library_import_does_not():
     """oneDNN is chosen as TensorFlow is imported, so it takes a fresh process to see."""
     environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
     code = "import os; {}; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
-    command = "import kres_command, sys; sys.argv = ['kres', 'list', 'resnet18']\ntry: kres_command.main()\nexcept SystemExit: pass"
+    command = (
+        "import contextlib, kres_command, sys\nsys.argv = ['kres', 'list', 'resnet18']\n"
+        "with contextlib.suppress(SystemExit): kres_command.main()"
+    )
     # What a run does next: it chooses devices, then decodes images, where oneDNN would complain on some CPUs.
     unsettled = (
         "import tensorflow as tf\ncpus = tf.config.list_physical_devices('CPU')\n"

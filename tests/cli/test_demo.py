@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from kres.export import litert_js
+from kres.export.browser import litert_js
 from kres.training import read_history
 from tests.cli.processes import finish, start, when
 from tests.support import skip_or_fail

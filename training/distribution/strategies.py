@@ -1,5 +1,6 @@
 """On which devices a run computes: one small function a strategy, in one table."""
 
+import functools
 import signal
 import threading
 from collections.abc import Callable
@@ -28,15 +29,21 @@ def mirrored(devices: int | None) -> tf.distribute.Strategy:
     count = devices or len(found)
     if not 0 < count <= len(found):
         raise ValueError(f"devices must lie in 1..{len(found)}, the {kind}s here. Received: devices={devices}")
-    return tf.distribute.MirroredStrategy(found[:count])
+    return _mirrors(tuple(found[:count]))
+
+
+@functools.cache
+def _mirrors(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """One a process: each would number its sums over the devices from the start, and TensorFlow mixes them up."""
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def multi_worker(devices: int | None) -> tf.distribute.Strategy:
     """A replica on each of `devices` GPUs of each worker, or on its CPU, the workers being those of the environment.
 
-    Must come before TensorFlow computes anything, ValueError else. Waits for the other workers, as `meet` says. What
-    happens then when one is lost was tried with TensorFlow 2.21, two processes on one machine that sum over both in a
-    loop:
+    The first time in a process it must come before TensorFlow computes anything, ValueError else, and it waits for the
+    other workers, as `meet` says; from then on the process is of that cluster, and gets what it got. What happens when
+    a worker is lost was tried with TensorFlow 2.21, two processes on one machine that sum over both in a loop:
 
     - killed by SIGKILL, chief or not: the other's step ends in UnavailableError after 1 s;
     - frozen by SIGSTOP, as by a machine that fails: after 9 to 11 s, when its heartbeats are missed;
@@ -53,6 +60,12 @@ def multi_worker(devices: int | None) -> tf.distribute.Strategy:
             "strategy 'multi_worker' takes its workers from TF_CONFIG or Slurm: start it with kres launch or srun, or "
             "set TF_CONFIG. Received: neither, or a single worker"
         )
+    return _workers_of(cluster, devices)
+
+
+@functools.cache
+def _workers_of(cluster: Cluster, devices: int | None) -> tf.distribute.Strategy:
+    """TensorFlow sets up workers once a process, and their number of devices with them."""
     _require_fresh_tensorflow()
     _show_devices(devices, cluster)
     meet(cluster)
@@ -171,7 +184,8 @@ def _require_fresh_tensorflow() -> None:
     except RuntimeError as error:
         raise ValueError(
             "several workers must be set up before TensorFlow computes anything: call kres.training.fit first in the "
-            "process, and only once, and let it load the data. Received: a process in which TensorFlow has started"
+            "process, let it load the data, and call it again only with the same workers and devices. Received: a "
+            "process in which TensorFlow has started"
         ) from error
     tf.config.set_visible_devices(visible)
 

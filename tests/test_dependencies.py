@@ -21,7 +21,19 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports from the lines below its own, and from its own package; neighbours on one line
 # do not see each other. A new top-level module must be given its place here.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("specs", "kernels", "costs", "datasets", "hardware", "imagefiles", "resampling", "scopes", "tracing", "writing"),
+    (
+        "specs",
+        "kernels",
+        "costs",
+        "datasets",
+        "hardware",
+        "imagefiles",
+        "resampling",
+        "scopes",
+        "tracing",
+        "version",
+        "writing",
+    ),
     ("caching", "preprocessing", "decoding", "zoo", "stages", "convolution", "initialization", "normalization"),
     ("layers", "arguments", "quantized_layers"),
     ("attention", "integer_graph"),

@@ -67,7 +67,7 @@ def show_layers(console: Console, reports: Sequence[Any]) -> None:
 
 
 def _worst(report: Any) -> Table:
-    from kres.export.proof.losses import worst_first
+    from kres.export.losses import worst_first
 
     own = any(error.own_snr_db is not None for error in report.layers)
     worst = worst_first(report.layers)[:MOST_LAYERS]
@@ -86,7 +86,7 @@ def _worst(report: Any) -> Table:
 
 
 def _decibels(ratio: float | None) -> str:
-    from kres.export.proof.losses import EXACT_DB
+    from kres.export.losses import EXACT_DB
 
     if ratio is None:
         return "-"

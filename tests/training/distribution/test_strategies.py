@@ -52,6 +52,11 @@ def test_alone_a_process_is_the_chief_and_has_all_replicas():
     assert not third.is_chief and third.first_replica == 4
 
 
+def test_a_process_has_one_strategy_for_its_devices():
+    """Two would count their sums over the devices from the same number on (test_parity fits twice)."""
+    assert choose("mirrored", devices=1) is choose("mirrored", devices=1)
+
+
 def test_more_devices_than_tensorflow_started_with_are_refused():
     here = len(tf.config.list_logical_devices())
     with pytest.raises(ValueError, match=f"Received: devices={here + 63}"):

@@ -1,11 +1,17 @@
-"""What the `kres` command starts: a module outside the package, because importing the package imports TensorFlow."""
+"""What the `kres` command starts: a module outside the package, because importing the package imports TensorFlow.
+
+That takes seconds, which help, versions and mistyped options need not wait for.
+"""
 
 import contextlib
+import importlib.util
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 
@@ -14,17 +20,32 @@ def main() -> None:
     # TensorFlow reads both as it is imported. A library must not choose them for its user; a command may.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # By default SIGTERM ends a process on the spot, and half-written artifacts would stay behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    package = _package_of_modules_alone("kres")
+
+    from kres.cli.app import run
+
+    run(partial(_start, package))
+
+
+def _package_of_modules_alone(name: str) -> ModuleType:
+    """The package, of which modules can be imported although its own code has not run."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    package = sys.modules[name] = importlib.util.module_from_spec(spec)
+    return package
+
+
+def _start(package: ModuleType) -> None:
+    """Load TensorFlow in silence, and run the package's own code."""
     with _held_back_unless_it_fails():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # looks for GPUs, and complains where there is no driver
         _use_onednn(tf)
-
-    from kres.cli.app import run
-
-    # By default SIGTERM ends a process on the spot, and half-written artifacts would stay behind.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    run()
+    assert package.__spec__ is not None and package.__spec__.loader is not None
+    package.__spec__.loader.exec_module(package)
 
 
 def _use_onednn(tf: Any) -> None:

@@ -16,12 +16,11 @@ from kres.preprocessing import Preprocess, PreprocessLayer
 from kres.profiling import LayerProfile, Profile, profile
 from kres.pyramid import features
 from kres.specs import Spec
+from kres.version import __version__ as __version__
 from kres.weights import Measured, export_weights, list_models, load_weights, preprocess, push
 
 if TYPE_CHECKING:
     from kres import export, training
-
-__version__ = "0.1.0"
 
 _ON_FIRST_USE = ("training", "export")
 

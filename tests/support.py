@@ -1,9 +1,18 @@
 """What tests of every area share."""
 
 import os
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+LEAN = Path(__file__).parent / "lean"
+
+
+def lean(**variables: str) -> dict[str, str]:
+    """An environment, with these `variables`, in which processes that run kres start sooner: see tests/lean."""
+    path = os.pathsep.join(filter(None, [str(LEAN), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **variables}
 
 
 def require_all() -> bool:

@@ -33,7 +33,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("weights", "pyramid", "folding", "finetuning", "profiling"),
     ("lowering",),
     ("quantization",),
-    ("constructors",),
+    ("constructors", "version"),
     ("__init__",),  # the public names; what it loads on first use is not an import
     ("training", "export"),
     ("cli",),

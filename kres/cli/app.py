@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-import kres
 from kres.cli.bench import bench
 from kres.cli.catalogue import list_
 from kres.cli.compare import compare_
 from kres.cli.data import app as data
+from kres.cli.data import inspect
 from kres.cli.data_bench import bench as data_bench
 from kres.cli.degradation import degradation_
 from kres.cli.demo import demo
@@ -27,9 +27,11 @@ from kres.cli.predict import predict
 from kres.cli.push import push
 from kres.cli.runs import runs
 from kres.cli.serve_page import serve_page
+from kres.cli.starting import Command
 from kres.cli.train import train
 from kres.cli.verify import verify
 from kres.cli.wording import in_options, unwrapped
+from kres.version import __version__
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
@@ -49,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "degradation": degradation_,
     "demo": demo,
 }
+DATA_COMMANDS: dict[str, Callable[..., None]] = {"inspect": inspect, "bench": data_bench}
 
 # What follows the command to launch is that command's, with or without `--` before it.
 SETTINGS = {"launch": {"allow_interspersed_args": False}}
@@ -64,15 +67,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for name, command in COMMANDS.items():
-    app.command(name, help=unwrapped(command.__doc__), context_settings=SETTINGS.get(name))(command)
-data.command("bench", help=unwrapped(data_bench.__doc__))(data_bench)
+for group, commands in ((app, COMMANDS), (data, DATA_COMMANDS)):
+    for name, command in commands.items():
+        settings = SETTINGS.get(name)
+        group.command(name, cls=Command, help=unwrapped(command.__doc__), context_settings=settings)(command)
 app.add_typer(data, name="data")
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"kres {kres.__version__}")
+        typer.echo(f"kres {__version__}")
         raise typer.Exit
 
 
@@ -97,10 +101,13 @@ def options(
     logging.getLogger("huggingface_hub").propagate = False
 
 
-def run() -> None:
-    """Run the command; errors of its user end it with exit code 2 and one line on standard error."""
+def run(start: Callable[[], None] | None = None) -> None:
+    """Run the command; errors of its user end it with exit code 2 and one line on standard error.
+
+    `start` is called once it is known what there is to do: not for help, nor for words that mean no command.
+    """
     try:
-        app(prog_name="kres")
+        app(prog_name="kres", obj=start)
     except TOLD_IN_A_LINE as error:
         if logger.isEnabledFor(logging.DEBUG):
             raise

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import kres
-from kres.weights import PUBLISHED, network_of, tags_of
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 
@@ -33,6 +32,13 @@ def list_(
     if recipes:
         _list_recipes(pattern, as_json=as_json)
         return
+    _list_networks(pattern, as_json=as_json)
+
+
+def _list_networks(pattern: str, *, as_json: bool) -> None:
+    """Rows of the zoo with what their weights are called."""
+    from kres.weights import tags_of
+
     rows = {name: kres.spec(name) for name in _matching(pattern, pretrained=False)}
     if as_json:
         typer.echo(json.dumps({name: row.to_dict() for name, row in rows.items()}, indent=2))
@@ -51,6 +57,8 @@ def list_(
 
 def _list_published(pattern: str, *, as_json: bool) -> None:
     """Published weights with all that their publishers say of them."""
+    from kres.weights import PUBLISHED, network_of
+
     rows = {name: PUBLISHED[name] for name in _matching(pattern, pretrained=True)}
     if as_json:
         fields = {

@@ -12,7 +12,6 @@ from rich.table import Column, Table
 
 from kres.cli.bench import machine
 from kres.cli.plot import check_plot, write_plot
-from kres.cli.rivals import find
 from kres.cli.sidebyside import ROUNDS, Compared, Latency, compare, write_csv
 from kres.cli.verify import AsJson
 
@@ -39,6 +38,8 @@ def compare_(
     as_json: AsJson = False,
 ) -> None:
     """Put networks side by side, built with RANDOM weights: costs, CPU latency, published top-1."""
+    from kres.cli.rivals import find
+
     rivals = [find(name) for name in dict.fromkeys(names)]
     if plot is not None:
         check_plot(plot, [rival.name for rival in rivals if rival.top1 is not None])

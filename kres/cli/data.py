@@ -28,7 +28,6 @@ def group() -> None:
     """Look at the images that a run trains on."""
 
 
-@app.command()
 def inspect(
     source: DataSource,
     every: Annotated[bool, typer.Option("--all", help="Show all classes and names, not some of many.")] = False,

@@ -1,7 +1,7 @@
 """`kres eval`: the accuracy of a model on a data source."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,9 +9,9 @@ from rich.console import Console
 import kres
 from kres.cli.export_weights import PublishedWeights
 from kres.cli.verify import SOURCES, AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, OnCorrupt, Source
-from kres.preprocessing import Preprocess
-from kres.weights import PUBLISHED, published_name
-from kres.weights.catalog import DEFAULT
+
+if TYPE_CHECKING:
+    from kres.preprocessing import Preprocess
 
 
 def eval(  # noqa: A001 - the name of the command
@@ -35,6 +35,7 @@ def eval(  # noqa: A001 - the name of the command
     """Evaluate a model: every image of the split once, prepared as its weights were published or trained with."""
     from kres.cli.models import images_of, resolve
     from kres.training import evaluate
+    from kres.weights.catalog import DEFAULT
 
     console = Console(stderr=True)
     with console.status("building the model"):
@@ -76,11 +77,13 @@ def eval(  # noqa: A001 - the name of the command
 
 def _published(tag: str) -> dict[str, Any]:
     """What the publisher says of weights."""
+    from kres.weights import PUBLISHED, published_name
+
     row = PUBLISHED[published_name(tag)]
     return {"weights": tag, "top1": row.top1, "size": row.preprocess.size}
 
 
-def _in_words(preprocess: Preprocess) -> str:
+def _in_words(preprocess: "Preprocess") -> str:
     size, shorter = preprocess.size, preprocess.shorter_side
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (preprocess.mean, preprocess.std))
     resized = f"shorter side to {shorter} pixels ({preprocess.interpolation}), central {size} x {size}"

@@ -7,10 +7,9 @@ import typer
 
 import kres
 from kres.cli.verify import AcceptLicence, Source
-from kres.weights.catalog import DEFAULT
 
 PublishedWeights = Annotated[
-    str | None, typer.Option("--weights", help=f"For a row: a published tag or a file. Default: {DEFAULT}.")
+    str | None, typer.Option("--weights", help="For a row: a published tag or a file. Default: imagenet.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what such a call wrote before.")]
 
@@ -24,6 +23,7 @@ def export_weights(
 ) -> None:
     """Write a model's weights under timm's names (.safetensors) or keras.applications' (.h5)."""
     from kres.cli.models import resolve
+    from kres.weights.catalog import DEFAULT
 
     named = resolve(source, weights=weights, accept_licence=accept_licence, default_weights=DEFAULT)
     kres.export_weights(named.model, output, overwrite=force)

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,9 +10,10 @@ from rich.table import Column, Table
 
 import kres
 from kres.cli.catalogue import AsJson
-from kres.cli.drawing import Part, parts
-from kres.cli.models import Named, resolve
-from kres.weights import PUBLISHED, tags_of
+
+if TYPE_CHECKING:
+    from kres.cli.drawing import Part
+    from kres.cli.models import Named
 
 ImageSize = Annotated[int | None, typer.Option(min=1, help="For a row: height and width in pixels.")]
 
@@ -24,6 +25,9 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Draw what one network is, and what each stage or layer costs for one image."""
+    from kres.cli.drawing import parts
+    from kres.weights import PUBLISHED, tags_of
+
     with Console(stderr=True).status("building"):
         named = _resolve(network, image_size)
         model = named.model
@@ -44,8 +48,10 @@ def info(
         console.print(f"published weights, and their ImageNet top-1: {tags}", highlight=False)
 
 
-def _resolve(network: str, image_size: int | None) -> Named:
+def _resolve(network: str, image_size: int | None) -> "Named":
     """The model that MODEL names; a row is built, with fresh weights that nobody runs."""
+    from kres.cli.models import Named, resolve
+
     if network in kres.list_models():
         shape = None if image_size is None else (image_size, image_size, 3)
         return Named(model=kres.build(network, input_shape=shape), name=network)
@@ -53,7 +59,7 @@ def _resolve(network: str, image_size: int | None) -> Named:
 
 
 def _facts(
-    named: Named, profile: kres.Profile, drawn: list[Part], *, weights: dict[str, float | None], layers: bool
+    named: "Named", profile: "kres.Profile", drawn: "list[Part]", *, weights: dict[str, float | None], layers: bool
 ) -> dict[str, Any]:
     costs = profile.to_dict()
     if not layers:
@@ -65,7 +71,7 @@ def _facts(
     return {**facts, "parts": [asdict(part) for part in drawn]}
 
 
-def _stage_table(profile: kres.Profile, drawn: list[Part]) -> Table:
+def _stage_table(profile: "kres.Profile", drawn: "list[Part]") -> Table:
     table = _table(profile, "", Column("layers", overflow="fold"), "map", "stride")
     for part in drawn:
         words = list(part.layers)
@@ -77,7 +83,7 @@ def _stage_table(profile: kres.Profile, drawn: list[Part]) -> Table:
     return table
 
 
-def _layer_table(profile: kres.Profile) -> Table:
+def _layer_table(profile: "kres.Profile") -> Table:
     table = _table(profile, Column("layer", overflow="fold"), "map")
     table.add_column("memory", justify="right", no_wrap=True)
     for row in profile.layers:
@@ -85,17 +91,17 @@ def _layer_table(profile: kres.Profile) -> Table:
     return table
 
 
-def _table(profile: kres.Profile, *columns: str | Column) -> Table:
+def _table(profile: "kres.Profile", *columns: str | Column) -> Table:
     costs = [Column(name, justify="right", no_wrap=True) for name in ("params", "MACs", "activ.")]
     shown = [column if isinstance(column, Column) else Column(column, no_wrap=True) for column in columns]
     return Table(*shown, *costs, title=f"{profile.network}: {_map(profile.input_shape)}")
 
 
-def _costs(row: Part | kres.LayerProfile) -> list[str]:
+def _costs(row: "Part | kres.LayerProfile") -> list[str]:
     return [_short(row.params), "?" if row.macs is None else _short(row.macs), _short(row.activations)]
 
 
-def _totals(profile: kres.Profile) -> str:
+def _totals(profile: "kres.Profile") -> str:
     words = (
         f"total: {profile.params:,} parameters, {profile.macs / 1e9:.2f} G multiply-accumulates, "
         f"{profile.activations / 1e6:.1f} M activations ({profile.conv_activations / 1e6:.1f} M of convolutions and "
@@ -104,7 +110,7 @@ def _totals(profile: kres.Profile) -> str:
     return words + (f"; not known: {', '.join(profile.unknown)}" if profile.unknown else "")
 
 
-def _preprocessing(preprocess: kres.Preprocess) -> str:
+def _preprocessing(preprocess: "kres.Preprocess") -> str:
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (preprocess.mean, preprocess.std))
     return (
         f"shorter side to {preprocess.shorter_side} ({preprocess.interpolation}), "

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -10,17 +10,17 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 import kres
+from kres.cli.export_weights import PublishedWeights
 from kres.cli.verify import AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, Labels, Source
-from kres.preprocessing import Preprocess
-from kres.weights.catalog import DEFAULT
+
+if TYPE_CHECKING:
+    from kres.preprocessing import Preprocess
 
 
 def predict(
     source: Source,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG, PNG, BMP or GIF files.")],
-    weights: Annotated[
-        str | None, typer.Option(help=f"For a row: a published tag or a file. Default: {DEFAULT}.")
-    ] = None,
+    weights: PublishedWeights = None,
     accept_licence: AcceptLicence = False,
     top: Annotated[int, typer.Option(min=1, help="How many classes an image; all where there are fewer.")] = 5,
     labels: Labels = None,
@@ -31,6 +31,7 @@ def predict(
 ) -> None:
     """Name what is on images, each resized, cropped and normalised as in the model's evaluation."""
     from kres.cli.models import are_imagenets, class_names, resolve
+    from kres.weights.catalog import DEFAULT
 
     for path in images:  # before minutes go by
         if path.is_dir():
@@ -73,7 +74,7 @@ def _scores(model: Any, path: Path) -> Any:
     return model(preprocess(_read(path, preprocess))[None], training=False)
 
 
-def _read(path: Path, preprocess: Preprocess) -> Any:
+def _read(path: Path, preprocess: "Preprocess") -> Any:
     """An image file as the evaluation's pipeline reads it: (s, s, 3) uint8."""
     import tensorflow as tf
 

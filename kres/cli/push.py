@@ -8,7 +8,6 @@ import typer
 import kres
 from kres.cli.export_weights import Force, PublishedWeights
 from kres.cli.verify import AcceptLicence, Source
-from kres.weights.catalog import DEFAULT
 
 
 def push(
@@ -32,6 +31,7 @@ def push(
     """Write a model with its card into a folder in the hub's layout, and upload it with --to."""
     from kres.cli.models import resolve
     from kres.training.cards import measured_of, training_notes
+    from kres.weights.catalog import DEFAULT
 
     named = resolve(source, weights=weights, accept_licence=accept_licence, default_weights=DEFAULT)
     names = named.class_names if labels is None else labels.read_text(encoding="utf-8").splitlines()

@@ -9,8 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from kres.export.losses import EXACT_DB, worst_first
-
 MOST_LAYERS = 10
 
 Runtimes = Annotated[
@@ -69,6 +67,8 @@ def show_layers(console: Console, reports: Sequence[Any]) -> None:
 
 
 def _worst(report: Any) -> Table:
+    from kres.export.losses import worst_first
+
     own = any(error.own_snr_db is not None for error in report.layers)
     worst = worst_first(report.layers)[:MOST_LAYERS]
     table = Table(
@@ -86,6 +86,8 @@ def _worst(report: Any) -> Table:
 
 
 def _decibels(ratio: float | None) -> str:
+    from kres.export.losses import EXACT_DB
+
     if ratio is None:
         return "-"
     return "exact" if ratio >= EXACT_DB else f"{ratio:.1f} dB"

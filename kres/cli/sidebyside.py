@@ -5,14 +5,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
-
-import keras
-import numpy as np
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import kres
-from kres.cli.rivals import Rival
 from kres.writing import write_atomically
+
+if TYPE_CHECKING:
+    import keras
+
+    from kres.cli.rivals import Rival
 
 ROUNDS = 3
 # The Keras model as the graph that TensorFlow runs, and its TFLite file.
@@ -49,7 +51,7 @@ class Compared:
 
 
 def compare(
-    rivals: Sequence[Rival],
+    rivals: Sequence["Rival"],
     *,
     image_size: int | None,
     latency: bool,
@@ -59,6 +61,8 @@ def compare(
     progress: Callable[[str], None] = lambda message: None,
 ) -> list[Compared]:
     """Build each network with random weights, count its costs and, if wanted, time it, the networks taking turns."""
+    import keras
+
     rows: list[Compared] = []
     artifacts: list[dict[str, Path]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -80,7 +84,7 @@ def compare(
     return [replace(row, keras=timed.get("keras"), tflite=timed.get("tflite")) for row, timed in pairs]
 
 
-def _costs(rival: Rival, model: keras.Model) -> Compared:
+def _costs(rival: "Rival", model: "keras.Model") -> Compared:
     found = kres.profile(model)
     return Compared(
         name=rival.name,
@@ -94,7 +98,7 @@ def _costs(rival: Rival, model: keras.Model) -> Compared:
     )
 
 
-def _artifacts(model: keras.Model, stem: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+def _artifacts(model: "keras.Model", stem: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Write what is timed, and say which formats the network cannot be written in, and why."""
     from kres.export.formats import FORMATS, Options
 
@@ -127,10 +131,7 @@ def _times(
                 progress(f"timing, round {turn + 1} of {rounds}")
                 found[kind].append(benchmark(path, threads, runs=runs).median_ms)
     return [
-        {
-            kind: Latency(median_ms=float(np.median(each)), low_ms=min(each), high_ms=max(each))
-            for kind, each in found.items()
-        }
+        {kind: Latency(median_ms=median(each), low_ms=min(each), high_ms=max(each)) for kind, each in found.items()}
         for found in medians
     ]
 

@@ -1,11 +1,12 @@
 """The `kres` command in a process of its own, as a shell starts it, and signals sent to it at the right moment."""
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from tests.support import lean
 
 # What the installed script does; a checkout alone has none.
 KRES = [sys.executable, "-c", "import kres_command; kres_command.main()"]
@@ -22,7 +23,7 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "500", **(environment or {})},
+        env=lean(COLUMNS="500", **(environment or {})),
     )
 
 

@@ -34,6 +34,37 @@ def test_version():
     assert invoke("--version").stdout == f"kres {kres.__version__}\n"
 
 
+def test_help_versions_and_mistyped_words_do_not_wait_for_tensorflow():
+    """By what is imported rather than by the clock, which counts what else the machine does."""
+    lines = [
+        *(
+            ["--version"],
+            ["--help"],
+            ["data", "--help"],
+            ["trian"],
+            ["train", "--recipes", "transfer"],
+            ["data", "sample"],
+        ),
+        *([name, "--help"] for name in COMMANDS),
+    ]
+    code = (
+        "import contextlib, sys, kres_command\n"
+        f"for words in {lines!r}:\n"
+        "    sys.argv[1:] = words\n"
+        "    with contextlib.suppress(SystemExit): kres_command.main()\n"
+        "    print('IMPORTED', sorted({'tensorflow', 'keras', 'numpy', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert [line for line in done.stdout.splitlines() if line.startswith("IMPORTED")] == ["IMPORTED []"] * len(lines)
+    assert done.stdout.startswith(f"kres {kres.__version__}\n")
+    for name in COMMANDS:
+        assert f"Usage: kres {name} " in done.stdout
+    for mistake in ("No such command 'trian'. Did you mean 'train'?", "No such option: --recipes", "'sample'"):
+        assert mistake in done.stderr
+
+
 def test_the_hubs_client_does_not_say_everything_twice():
     """It has a handler of its own, beside that of the command, which stands at the root."""
     invoke("list", "resnet18", "--json")
@@ -158,7 +189,8 @@ def test_the_command_turns_onednn_on_and_a_library_import_does_not():
     environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
     code = "import os; {}; print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'))"
     command = (
-        "import kres_command, sys; sys.argv = ['kres', '--version']\ntry: kres_command.main()\nexcept SystemExit: pass"
+        "import contextlib, kres_command, sys\nsys.argv = ['kres', 'list', 'resnet18']\n"
+        "with contextlib.suppress(SystemExit): kres_command.main()"
     )
     # What a run does next: it chooses devices, then decodes images, where oneDNN would complain on some CPUs.
     unsettled = (

@@ -15,8 +15,20 @@ from tests.cli.processes import finish, kres, start, wait_for, when
 from tests.support import skip_or_fail
 
 STEPS = 240
-RECIPE = ["digits", "--recipe", "digits_resnet20", "--steps", str(STEPS), "--batch-size", "8"]
-RUN = [*RECIPE, "--set", "network.depths=1,1,1", "--set", "watch.log_every_steps=5", "--deterministic"]
+
+
+def of_digits(*changes: str) -> list[str]:
+    """The words of a run of a block a stage."""
+    words = ["digits", "--recipe", "digits_resnet20", "--steps", str(STEPS), "--batch-size", "8", "--deterministic"]
+    for change in ("network.depths=1,1,1", "watch.log_every_steps=5", *changes):
+        words += ["--set", change]
+    return words
+
+
+# Evaluated every 250 of the recipe's 1,000 steps, which are squeezed.
+RUN = of_digits(
+    *("images.train_size_px=16", "images.test_size_px=16", "augmentation.padding_px=2", "watch.evaluate_every=250")
+)
 SMALL = ("network.depths=1,1,1", "images.train_size_px=8", "images.test_size_px=8", "augmentation.padding_px=1")
 
 
@@ -67,7 +79,8 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(victim,
     if not hasattr(resource, "prlimit"):
         skip_or_fail("a running process can be limited on Linux only")
     workdir = tmp_path / "run"
-    arguments = ["train", *RUN, "--set", "watch.evaluate_every=1000", "--workdir", str(workdir)]
+    # On images of their own size: there is time to set the limit within a hundred steps.
+    arguments = ["train", *of_digits("watch.evaluate_every=1000"), "--workdir", str(workdir)]
     process = start(*arguments)
     first = workdir / "checkpoints" / "step_00000100"
     wait_for(first.exists, process)

@@ -17,6 +17,7 @@ import pytest
 from kres.cli.launch import free_ports, tf_config
 from kres.training import load_model, read_history
 from tests.cli.processes import KRES, PATIENCE_SECONDS, wait_for
+from tests.support import lean
 
 STEPS = 160
 CHANGES = [
@@ -26,6 +27,7 @@ CHANGES = [
     "images.test_size_px=16",
     "watch.log_every_steps=1",
     "watch.checkpoint_every_steps=20",
+    "watch.evaluate_every=1000",  # of the recipe's steps, which are squeezed: at the end
     "schedule.learning_rate=0.05",
 ]
 RUN = ["train", "digits", "--recipe", "digits_resnet20", "--steps", str(STEPS), "--batch-size", "16"]
@@ -53,7 +55,7 @@ class Pair:
                     stderr=subprocess.STDOUT,
                     text=True,
                     cwd=place,
-                    env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "COLUMNS": "500", **environment},
+                    env=lean(CUDA_VISIBLE_DEVICES="-1", COLUMNS="500", **environment),
                 )
             self.processes.append(process)
 

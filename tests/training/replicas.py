@@ -5,6 +5,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests.support import lean
+
 _START = """
     import sys
     sys.path.append(sys.argv[1])  # last, so that an installed kres wins
@@ -21,6 +23,6 @@ def on_two_replicas(code: str) -> str:
     """What `code` prints, where `strategy` mirrors two devices and keras, np and tf are imported."""
     whole = textwrap.dedent(_START) + textwrap.dedent(code)
     command = [sys.executable, "-c", whole, str(Path(__file__).parents[2])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=lean())
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -44,9 +44,9 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
 def multi_worker(devices: int | None) -> tf.distribute.Strategy:
     """A replica on each of `devices` GPUs of each worker, or on its CPU, the workers being those of the environment.
 
-    Must come before TensorFlow computes anything, ValueError else. Waits for the other workers, as `meet` says. What
-    happens then when one is lost was tried with TensorFlow 2.21, two processes on one machine that sum over both in a
-    loop:
+    The first time in a process it must come before TensorFlow computes anything, ValueError else, and it waits for the
+    other workers, as `meet` says; from then on the process is of that cluster, and gets what it got. What happens when
+    a worker is lost was tried with TensorFlow 2.21, two processes on one machine that sum over both in a loop:
 
     - killed by SIGKILL, chief or not: the other's step ends in UnavailableError after 1 s;
     - frozen by SIGSTOP, as by a machine that fails: after 9 to 11 s, when its heartbeats are missed;
@@ -63,6 +63,12 @@ def multi_worker(devices: int | None) -> tf.distribute.Strategy:
             "strategy 'multi_worker' takes its workers from TF_CONFIG or Slurm: start it with kres launch or srun, or "
             "set TF_CONFIG. Received: neither, or a single worker"
         )
+    return _workers_of(cluster, devices)
+
+
+@functools.cache
+def _workers_of(cluster: Cluster, devices: int | None) -> tf.distribute.Strategy:
+    """TensorFlow sets up workers once a process, and their number of devices with them."""
     _require_fresh_tensorflow()
     _show_devices(devices, cluster)
     meet(cluster)
@@ -181,7 +187,8 @@ def _require_fresh_tensorflow() -> None:
     except RuntimeError as error:
         raise ValueError(
             "several workers must be set up before TensorFlow computes anything: call kres.training.fit first in the "
-            "process, and only once, and let it load the data. Received: a process in which TensorFlow has started"
+            "process, let it load the data, and call it again only with the same workers and devices. Received: a "
+            "process in which TensorFlow has started"
         ) from error
     tf.config.set_visible_devices(visible)
 

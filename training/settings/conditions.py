@@ -27,6 +27,32 @@ class Under:
             return f"{self.field}={' or '.join(map(repr, self.values))}"
         return f"{self.field} other than {defaults[self.field]!r}"
 
+    def received(self, held: Mapping[str, Any]) -> str:
+        """What it looks at, as an error shows it."""
+        return f"{self.field}={held[self.field]!r}"
+
+
+class UnderAny:
+    """The same of several conditions, one of which is enough."""
+
+    def __init__(self, *conditions: Under) -> None:
+        self.conditions = conditions
+
+    def met(self, held: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
+        """Whether the fields of a part, by name, fulfil one."""
+        return any(condition.met(held, defaults) for condition in self.conditions)
+
+    def in_words(self, defaults: Mapping[str, Any]) -> str:
+        """As an error tells it."""
+        return " or ".join(condition.in_words(defaults) for condition in self.conditions)
+
+    def received(self, held: Mapping[str, Any]) -> str:
+        """What they look at, as an error shows it."""
+        return ", ".join(condition.received(held) for condition in self.conditions)
+
+
+Condition = Under | UnderAny
+
 
 def check_read(part: Any) -> None:
     """ValueError for the first field that differs from its default although nothing reads it."""
@@ -35,7 +61,7 @@ def check_read(part: Any) -> None:
     for name, unmet in _unread(cls, held).items():
         raise ValueError(
             f"{name} goes with {' and '.join(one.in_words(defaults) for one in unmet)}; without, it stays "
-            f"{defaults[name]!r}. Received: {', '.join(f'{one.field}={held[one.field]!r}' for one in unmet)}, "
+            f"{defaults[name]!r}. Received: {', '.join(one.received(held) for one in unmet)}, "
             f"{name}={held[name]!r}"
         )
 
@@ -46,17 +72,17 @@ def unread(cls: type, held: Mapping[str, Any]) -> dict[str, Any]:
     return {name: defaults[name] for name in _unread(cls, held)}
 
 
-def split(hint: Any) -> tuple[Any, tuple[Under, ...]]:
+def split(hint: Any) -> tuple[Any, tuple[Condition, ...]]:
     """A field's type without its conditions, and these."""
     if get_origin(hint) is not Annotated:
         return hint, ()
     plain, *notes = get_args(hint)
-    others = tuple(note for note in notes if not isinstance(note, Under))
+    others = tuple(note for note in notes if not isinstance(note, Condition))
     bare = Annotated[(plain, *others)] if others else plain
-    return bare, tuple(note for note in notes if isinstance(note, Under))
+    return bare, tuple(note for note in notes if isinstance(note, Condition))
 
 
-def _unread(cls: type, held: Mapping[str, Any]) -> dict[str, list[Under]]:
+def _unread(cls: type, held: Mapping[str, Any]) -> dict[str, list[Condition]]:
     """The conditions that are not met of each such field."""
     defaults = _defaults(cls)
     found = {}
@@ -68,7 +94,7 @@ def _unread(cls: type, held: Mapping[str, Any]) -> dict[str, list[Under]]:
 
 
 @functools.cache
-def _conditions(cls: type) -> dict[str, tuple[Under, ...]]:
+def _conditions(cls: type) -> dict[str, tuple[Condition, ...]]:
     every = {name: split(hint)[1] for name, hint in get_type_hints(cls, include_extras=True).items()}
     return {name: conditions for name, conditions in every.items() if conditions}
 

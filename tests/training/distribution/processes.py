@@ -1,12 +1,12 @@
 """Real worker processes, with scripts of a few lines."""
 
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from kres.cli.launch import free_ports, tf_config
+from tests.support import lean
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_SECONDS = 120
@@ -27,7 +27,7 @@ class Workers:
                     [sys.executable, "-c", BEFORE + script],
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
+                    env=lean(CUDA_VISIBLE_DEVICES="-1", **environment),
                 )
             self.processes.append(process)
 

@@ -40,6 +40,8 @@ TEACHER = Network(row="resnet18", weights="imagenet")
         (PLAIN, "side_px", (9, 9), {"crop": "random_side"}),
         (replace(PLAIN, policy="trivialaugment"), "policy_magnitude", 5.0, {"policy": "randaugment"}),
         (PLAIN, "policy_operations", 3, {"policy": "randaugment"}),
+        (PLAIN, "mix_probability", 0.5, {"mixup": 0.2}),
+        (replace(PLAIN, erase=0.1), "mix_probability", 0.5, {"mixup": 0.0, "cutmix": 1.0}),
         (PLAIN, "mix_switch", 0.3, {"mixup": 0.2, "cutmix": 1.0}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -56,3 +58,9 @@ def test_the_error_says_what_reads_the_field_and_what_else_it_may_be():
         replace(ADAMW, nesterov=True)
     with pytest.raises(ValueError, match=r"mix_switch goes with cutmix other than 0\.0; without, it stays 0\.5"):
         replace(PLAIN, mixup=0.2, mix_switch=0.3)
+    told = (
+        "mix_probability goes with mixup other than 0.0 or cutmix other than 0.0; without, it stays 1.0. "
+        "Received: mixup=0.0, cutmix=0.0, mix_probability=0.5"
+    )
+    with pytest.raises(ValueError, match=re.escape(told)):
+        replace(PLAIN, mix_probability=0.5)

@@ -11,7 +11,7 @@ import pytest
 from kres.training.settings import parts
 from kres.training.settings.recipe import Recipe
 
-STAGES = Path(parts.__file__).parents[1]
+STAGES = Path(parts.__file__).parents[2]
 # What only declares, checks, changes and lists fields; a network's specification is made in `settings` all the same.
 DECLARES = ("settings", "recipes")
 MAKES = STAGES / "settings" / "networks.py"

@@ -27,7 +27,7 @@ from ai_edge_litert.interpreter import Interpreter
 import kres
 from benchmarks.other_process import OtherProcess
 from kres.export.formats import FORMATS, Options
-from kres.export.post_training import PostTraining, quantize
+from kres.export.post_training.quantize import PostTraining, quantize
 from kres.export.runner import delegation
 
 THREADS = 2

@@ -5,24 +5,24 @@ if __name__ != "kres.export":
 
 from kres.export.about import About
 from kres.export.artifacts import CALIBRATION_IMAGES, RejectedError, export_all, makeable, onnx, saved_model, tflite
-from kres.export.benchmarking import Timing, benchmark
-from kres.export.browser import web_page
-from kres.export.calibration import collect_ranges
-from kres.export.compatibility import Platforms
+from kres.export.browser.site import web_page
+from kres.export.conversion.pixels import with_pixels
 from kres.export.extras import MissingExtraError
+from kres.export.files.errors import ArtifactError
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
-from kres.export.layers import layer_errors
 from kres.export.losses import LayerError
 from kres.export.page import Artifact, Page, write_page
-from kres.export.pixels import with_pixels
-from kres.export.post_training import GaveUpError, PostTraining
-from kres.export.reports import Reference, Report, RuntimeReport
+from kres.export.post_training.calibration import collect_ranges
+from kres.export.post_training.layers import layer_errors
+from kres.export.post_training.quantize import GaveUpError, PostTraining
+from kres.export.proof.reports import Reference, Report, RuntimeReport
+from kres.export.proof.tensors import tensor_errors
+from kres.export.proof.verification import reference, verify
 from kres.export.request import Request
-from kres.export.runtimes import Runtime, installed_runtimes
-from kres.export.session import ArtifactError
-from kres.export.tensors import tensor_errors
-from kres.export.verification import reference, verify
+from kres.export.runtimes.benchmarking import Timing, benchmark
+from kres.export.runtimes.compatibility import Platforms
+from kres.export.runtimes.interpreters import Runtime, installed_runtimes
 
 __all__ = [
     "CALIBRATION_IMAGES",

@@ -7,18 +7,19 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kres.export import conversion
 from kres.export.about import LABELS, About
-from kres.export.calibration import PERCENTILE
-from kres.export.compatibility import Platforms
+from kres.export.conversion import models
+from kres.export.conversion.converter import UnsupportedError
+from kres.export.conversion.pixels import known, preprocess_of, to_pixels
 from kres.export.delivery import deliver
 from kres.export.extras import absent, require
 from kres.export.formats import FORMATS
 from kres.export.images import Images, collect
-from kres.export.pixels import known, preprocess_of, to_pixels
-from kres.export.post_training import PostTraining
-from kres.export.reports import Reference, Report
-from kres.export.representative import check_representative
+from kres.export.post_training.calibration import PERCENTILE
+from kres.export.post_training.quantize import PostTraining
+from kres.export.post_training.representative import check_representative
+from kres.export.proof.reports import Reference, Report
+from kres.export.proof.verification import reference, require_judgeable, unmeasured
 from kres.export.request import (
     Request,
     check_batch,
@@ -29,8 +30,8 @@ from kres.export.request import (
     needs_calibration,
     options_for,
 )
-from kres.export.runtimes import CURRENT, Runtime
-from kres.export.verification import reference, require_judgeable, unmeasured
+from kres.export.runtimes.compatibility import Platforms
+from kres.export.runtimes.interpreters import CURRENT, Runtime
 from kres.preprocessing import Preprocess
 from kres.quantization import is_twin
 from kres.writing import write_atomically
@@ -199,7 +200,7 @@ def export_all(
         started(key)
         try:
             report = write()
-        except conversion.UnsupportedError as error:
+        except UnsupportedError as error:
             report = unmeasured(len(expected.images), paths[key], key, reason=str(error))
         reports.append(report)
         finished(report)
@@ -263,14 +264,14 @@ def _prepared(
             "ranges and what goes with them are for int8 of a float model. "
             f"Received: them and the fake-quantized {model.name!r}"
         )
-    model = conversion.sized(model, image_size)
-    conversion.check_model(model)
+    model = models.sized(model, image_size)
+    models.check_model(model)
     about = request.about.of(model)
     preprocess = (preprocess or preprocess_of(model)) if expected is None else expected.preprocess
     raw = any(each.pixels for each in options.values())
     if raw:
         known(preprocess)
-    twin = conversion.float32_twin(model)
+    twin = models.float32_twin(model)
     calibrated = any(needs_calibration(model, name) for name in paths)
     chosen = _calibration(twin, calibration, preprocess) if calibrated and calibration is not None else None
     if expected is None:
@@ -283,7 +284,7 @@ def _prepared(
         raise ValueError(f"max_drop is of top-1, which takes one score a class. Received: {expected.outputs.shape}")
     if raw:
         to_pixels(expected.images, known(preprocess))
-    folded = conversion.folded(twin)
+    folded = models.without_norms(twin)
 
     def writer(name: str, expected: Reference) -> Callable[[], Report]:
         calibration = chosen if needs_calibration(model, name) else None
@@ -312,9 +313,9 @@ def makeable(model: keras.Model | None = None) -> tuple[list[str], dict[str, str
 def random_images(model: keras.Model, preprocess: Preprocess | None = None) -> np.ndarray:
     """Give seeded random images (32, h, w, c): grey levels that `preprocess` normalised, or standard normal values.
 
-    Raises ValueError for a model that `conversion.check_model` refuses.
+    Raises ValueError for a model that `models.check_model` refuses.
     """
-    conversion.check_model(model)
+    models.check_model(model)
     shape = (RANDOM_IMAGES, *model.inputs[0].shape[1:])
     rng = np.random.default_rng(0)
     if preprocess is None:

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import keras
 
-from kres.export import metadata, sidecar
+from kres.export import sidecar
 from kres.export.about import About
-from kres.export.comparison import is_probability
-from kres.export.compatibility import Platforms
+from kres.export.conversion.pixels import INPUT_RANGE, known, pinned, to_pixels, with_pixels
+from kres.export.files import metadata
+from kres.export.files.normalisation import RAW, Normalisation
 from kres.export.formats import FORMATS, Options
-from kres.export.normalisation import RAW, Normalisation
-from kres.export.pixels import INPUT_RANGE, known, pinned, to_pixels, with_pixels
-from kres.export.post_training import GaveUpError, PostTraining, quantize
-from kres.export.reports import Reference, Report
+from kres.export.post_training.quantize import GaveUpError, PostTraining, quantize
+from kres.export.proof.comparison import is_probability
+from kres.export.proof.reports import Reference, Report
+from kres.export.proof.verification import check_or_report, unmeasured
 from kres.export.request import needs_calibration
-from kres.export.verification import check_or_report, unmeasured
+from kres.export.runtimes.compatibility import Platforms
 from kres.writing import move
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kres.export import conversion, onnx_export, serving, weight_only
-from kres.export.casts import without_casts
+from kres.export.conversion import onnx_export, serving, weight_only
+from kres.export.conversion.casts import without_casts
+from kres.export.conversion.converter import convert, tflite_converter
 from kres.export.losses import Quantized
 from kres.preprocessing import Preprocess
 from kres.quantization import check_ranges, is_twin, kernels_rounded
@@ -73,26 +74,26 @@ def saved_model(model: keras.Model, path: Path, options: Options) -> None:
 
 def float32(model: keras.Model, path: Path, options: Options) -> None:
     """Write weights and arithmetic in float32."""
-    path.write_bytes(conversion.convert(conversion.converter(model)))
+    path.write_bytes(convert(tflite_converter(model)))
 
 
 def float16(model: keras.Model, path: Path, options: Options) -> None:
     """Write weights in float16, and float32 arithmetic."""
     import tensorflow as tf
 
-    converter = conversion.converter(model)
+    converter = tflite_converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
-    path.write_bytes(conversion.convert(converter))
+    path.write_bytes(convert(converter))
 
 
 def dynamic(model: keras.Model, path: Path, options: Options) -> None:
     """Write weights in int8; the interpreter quantizes activations from image to image."""
     import tensorflow as tf
 
-    converter = conversion.converter(model)
+    converter = tflite_converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    path.write_bytes(conversion.convert(converter))
+    path.write_bytes(convert(converter))
 
 
 def int8(model: keras.Model, path: Path, options: Options) -> None:
@@ -105,10 +106,10 @@ def int8(model: keras.Model, path: Path, options: Options) -> None:
         model = options.quantized.twin
     check_ranges(model)
     with kernels_rounded(model):
-        converter = conversion.converter(model)
+        converter = tflite_converter(model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
-        content = without_casts(conversion.convert(converter))
+        content = without_casts(convert(converter))
     path.write_bytes(content)
 
 
@@ -119,14 +120,14 @@ def int16x8(model: keras.Model, path: Path, options: Options) -> None:
     calibration = options.calibration
     if calibration is None:
         raise ValueError("int16x8 takes its ranges from calibration images. Received: calibration=None")
-    converter = conversion.converter(model)
+    converter = tflite_converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     # Some operators of group normalization have no int16 kernel, and stay in float32.
     operators = ("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8", "TFLITE_BUILTINS")
     converter.target_spec.supported_ops = [tf.lite.OpsSet[name] for name in operators]
     converter.representative_dataset = lambda: ([image[None]] for image in calibration)
     converter.inference_input_type = converter.inference_output_type = tf.dtypes.as_dtype(options.io)
-    path.write_bytes(conversion.convert(converter))
+    path.write_bytes(convert(converter))
 
 
 def weight_int8(model: keras.Model, path: Path, options: Options) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import keras
 
 from kres.export.about import About
-from kres.export.compatibility import DEFAULT, Platforms
+from kres.export.conversion.pixels import chosen
 from kres.export.formats import FORMATS, Options
-from kres.export.pixels import chosen
-from kres.export.post_training import PostTraining
+from kres.export.post_training.quantize import PostTraining
+from kres.export.runtimes.compatibility import DEFAULT, Platforms
 from kres.quantization import is_twin
 
 

@@ -10,9 +10,9 @@ import keras
 
 import kres
 from kres.export.about import About
-from kres.export.interfaces import interface
-from kres.export.normalisation import Normalisation
-from kres.export.reports import Report
+from kres.export.files.interfaces import interface
+from kres.export.files.normalisation import Normalisation
+from kres.export.proof.reports import Report
 
 SUFFIX = ".json"
 

@@ -8,11 +8,11 @@ from html import escape
 
 import numpy as np
 
+from kres.export.conversion.pixels import RANGE, grey_levels
 from kres.export.page.contents import Artifact, Page
 from kres.export.page.tables import table
 from kres.export.page.words import breakable
-from kres.export.pixels import RANGE, grey_levels
-from kres.export.reports import Change, Reference
+from kres.export.proof.reports import Change, Reference
 
 # A larger matrix is no longer read, so its most frequent confusions stand in a list.
 MOST_CLASSES = 20

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kres.export.benchmarking import Timing
-from kres.export.reports import Reference, Report
+from kres.export.proof.reports import Reference, Report
+from kres.export.runtimes.benchmarking import Timing
 from kres.preprocessing import Preprocess
 
 

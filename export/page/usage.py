@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from html import escape
 
 from kres.export.about import LABELS
-from kres.export.interfaces import Interface, Tensor, interface
+from kres.export.conversion.pixels import takes_pixels
+from kres.export.files.interfaces import Interface, Tensor, interface
 from kres.export.page.contents import Artifact, Page
+from kres.export.page.snippets import LANGUAGES, facts, snippet
 from kres.export.page.tables import table
 from kres.export.page.words import breakable
-from kres.export.pixels import takes_pixels
-from kres.export.snippets import LANGUAGES, facts, snippet
 from kres.preprocessing import Preprocess
 
 HEAD = ("tensor", "shape", "type", "holds")

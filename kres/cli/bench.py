@@ -15,7 +15,7 @@ from kres.cli.verify import AsJson, megabytes
 from kres.hardware import cpu_flags
 
 if TYPE_CHECKING:
-    from kres.export.benchmarking import Delegation, Timing
+    from kres.export.runtimes.benchmarking import Delegation, Timing
 
 SLOWEST = "Slowest operators to show of each TFLite file, each timed alone in a file cut out of it; 0: none."
 

@@ -34,7 +34,8 @@ def demo(
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
     from kres.cli.models import class_names, proof, resolve
-    from kres.export import CALIBRATION_IMAGES, About, Request, export_all, litert_js
+    from kres.export import CALIBRATION_IMAGES, About, Request, export_all
+    from kres.export.browser import litert_js
     from kres.training import fit
 
     if web:

@@ -114,11 +114,11 @@ def export(
     """
     from kres.cli.models import class_names, proof, resolve
     from kres.export import FORMATS, About, export_all, makeable
-    from kres.export.compatibility import Platforms
     from kres.export.extras import require
-    from kres.export.post_training import PostTraining
+    from kres.export.post_training.quantize import PostTraining
     from kres.export.request import Request, check_format, needs_calibration, options_for
-    from kres.export.runtimes import CURRENT, named_runtimes
+    from kres.export.runtimes.compatibility import Platforms
+    from kres.export.runtimes.interpreters import CURRENT, named_runtimes
 
     names, skipped = makeable() if all_formats else ([check_format(name) for name in formats or ()], {})
     if not names:

@@ -10,7 +10,7 @@ import keras
 import kres
 from kres import export
 from kres.decoding import imagenet_classes
-from kres.export.conversion import sized
+from kres.export.conversion.models import sized
 from kres.preprocessing import PRESETS, Preprocess
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def proof(
     """
     if data is None and named.data is None:
         from kres.export.artifacts import random_images
-        from kres.export.pixels import preprocess_of
+        from kres.export.conversion.pixels import preprocess_of
 
         preprocess = named.preprocess or preprocess_of(named.model)
         images = random_images(named.model, preprocess)

@@ -42,8 +42,8 @@ def serve_page(
     The folder is static: any web server may serve it, by https also to a phone.
     """
     from kres.cli.models import class_names, resolve
-    from kres.export import hosting
-    from kres.export.browser import check_output, web_page
+    from kres.export.browser import hosting
+    from kres.export.browser.site import check_output, web_page
 
     if not artifact.exists():
         raise FileNotFoundError(f"no such artifact. Received: {artifact}")

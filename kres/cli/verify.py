@@ -88,9 +88,9 @@ def verify(
     """
     from kres.cli.models import proof, resolve
     from kres.export import ArtifactError, installed_runtimes, tensor_errors
-    from kres.export.compatibility import Platforms
-    from kres.export.runtimes import named_runtimes
-    from kres.export.verification import check_or_report
+    from kres.export.proof.verification import check_or_report
+    from kres.export.runtimes.compatibility import Platforms
+    from kres.export.runtimes.interpreters import named_runtimes
 
     runtimes = named_runtimes(runtime) if runtime else installed_runtimes()
     platforms = Platforms(runtimes=runtimes, target=target_runtime)

@@ -21,6 +21,6 @@ def kept_float(inputs: tf.Tensor) -> tf.Tensor:
     """The float32 inputs, by way of float64: an operation that int8 has not.
 
     The TFLite converter computes in integers whatever lies between two rounded tensors, but for such an operation;
-    `kres.export.casts` takes it out of the file again.
+    `kres.export.conversion.casts` takes it out of the file again.
     """
     return tf.cast(tf.cast(inputs, tf.float64), tf.float32)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kres.cli.app import app
-from kres.export import litert_js
+from kres.export.browser import litert_js
 from kres.training import Interrupted, read_history
 from tests.cli.processes import finish, start, when
 from tests.support import skip_or_fail

@@ -223,7 +223,7 @@ def test_verify_shows_runtimes_and_layers_as_tables(capsys):
 
 
 def test_export_and_verify_know_what_an_old_runtime_lacks(saved, exported, tmp_path, monkeypatch):
-    monkeypatch.setattr("kres.export.compatibility.operators", lambda target: {"CONV_2D": 0})
+    monkeypatch.setattr("kres.export.runtimes.compatibility.operators", lambda target: {"CONV_2D": 0})
     path = exported[1] / "small.float32.tflite"
     old = ("--data", "digits", "--images", "40", "--runtime", "ai-edge-litert", "--target-runtime", "2.14")
     result = invoke("verify", saved, path, *old)

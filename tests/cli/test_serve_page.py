@@ -16,7 +16,7 @@ import kres
 from kres import export
 from kres.cli.app import app
 from kres.cli.models import class_names
-from kres.export import litert_js
+from kres.export.browser import litert_js
 from kres.training.data import load
 from kres.training.workdir import FINISHED, describe_data, write_run
 from tests.cli.processes import finish, start, wait_for

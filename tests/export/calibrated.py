@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from kres.export.formats import Options
-from kres.export.post_training import PostTraining, quantize
+from kres.export.post_training.quantize import PostTraining, quantize
 
 
 def calibrated(model: keras.Model, images: np.ndarray, io: str = "float32") -> Options:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 import kres
-from kres.export import hosting
+from kres.export.browser import hosting
 from kres.preprocessing import Preprocess
 from tests.export.chromium import Tab
 

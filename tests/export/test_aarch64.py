@@ -5,9 +5,9 @@ import pytest
 
 import kres
 from kres import export
-from kres.export.inspection import operator_outputs
-from kres.export.runtimes import CURRENT, Runtime
-from kres.export.session import opened
+from kres.export.files.inspection import operator_outputs
+from kres.export.runtimes.interpreters import CURRENT, Runtime
+from kres.export.runtimes.session import opened
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from kres import export
-from kres.export import conversion, formats
+from kres.export import formats
 from kres.export.artifacts import RejectedError
-from kres.export.inspection import artifact_format, inspect
-from kres.export.session import opened
+from kres.export.conversion.converter import convert, tflite_converter
+from kres.export.files.inspection import artifact_format, inspect
+from kres.export.runtimes.session import opened
 
 QUANTIZATIONS = {"float32": None, "float16": "float16", "dynamic": "dynamic", "int8": "int8"}
 
@@ -105,7 +106,7 @@ def test_rejected_artifact_keeps_its_final_name_free(model, images, tmp_path, mo
 
     def lying(model, path, options):
         liar = keras.models.clone_model(model)
-        path.write_bytes(conversion.convert(conversion.converter(liar)))
+        path.write_bytes(convert(tflite_converter(liar)))
 
     row = formats.Format(write=lying, suffix=".float32.tflite", tolerance=formats.FORMATS["float32"].tolerance)
     monkeypatch.setitem(formats.FORMATS, "float32", row)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from kres import export
-from kres.export import flatbuffer, formats, session
-from kres.export.inspection import artifact_format
+from kres.export import formats
+from kres.export.files import flatbuffer
+from kres.export.files.inspection import artifact_format
+from kres.export.runtimes import session
 
 FLIPS, RUN_EVERY = 200, 5
 ONNX = b"\x08\x0a\x12\x05keras\x1a\x03\x32.15\x3a\x10" + bytes(range(200))

@@ -5,7 +5,7 @@ import pytest
 
 import kres
 from kres import export
-from kres.export.inspection import inspect
+from kres.export.files.inspection import inspect
 
 
 @pytest.mark.slow

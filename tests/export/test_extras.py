@@ -8,7 +8,7 @@ import pytest
 
 from kres import export
 from kres.export import extras
-from kres.export.inspection import artifact_format, inspect
+from kres.export.files.inspection import artifact_format, inspect
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from kres import export
-from kres.export.casts import without_casts
-from kres.export.inspection import inspect
+from kres.export.conversion.casts import without_casts
+from kres.export.files.inspection import inspect
 from kres.export.losses import EXACT_DB
 
 

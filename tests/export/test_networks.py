@@ -14,10 +14,11 @@ import tensorflow as tf
 import kres
 import kres.zoo
 from kres import export
-from kres.export import conversion, runner
-from kres.export.comparison import judge
-from kres.export.inspection import artifact_format
-from kres.export.session import opened
+from kres.export import runner
+from kres.export.conversion import models
+from kres.export.files.inspection import artifact_format
+from kres.export.proof.comparison import judge
+from kres.export.runtimes.session import opened
 from tests.export.calibrated import calibrated
 
 # One small row a family; of families that mix kinds of norm, order or convolution, one a kind.
@@ -80,7 +81,7 @@ def run_here(path: Path, images: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.parametrize("row", ROWS)
 def test_every_format(row, tmp_path):
     model, images = shortened(row), noise()
-    expected, folded = export.reference(model, images), conversion.folded(model)
+    expected, folded = export.reference(model, images), models.without_norms(model)
     options = calibrated(folded, images)
     for name, kind in export.FORMATS.items():
         path = tmp_path / f"m{kind.suffix}"

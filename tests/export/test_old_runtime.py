@@ -8,7 +8,7 @@ import pytest
 
 import kres
 from kres import export
-from kres.export.session import opened
+from kres.export.runtimes.session import opened
 
 FORMATS = ("float32", "float16", "dynamic", "int8", "int16x8", "weight_int8")
 

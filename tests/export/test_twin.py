@@ -9,10 +9,10 @@ import pytest
 import kres
 from kres import export
 from kres.export import formats
+from kres.export.files.inspection import inspect
 from kres.export.formats import Options
-from kres.export.inspection import inspect
 from kres.export.losses import Quantized
-from kres.export.session import opened
+from kres.export.runtimes.session import opened
 from kres.quantization import is_twin, observe_ranges, quantized_twin, ranges
 from kres.quantized_layers import RoundedKernel
 from tests.families import small

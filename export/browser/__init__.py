@@ -1,0 +1,1 @@
+"""The page that runs a TFLite file in a visitor's browser."""

@@ -1,0 +1,1 @@
+"""TFLite files as such: their tables, their operators and tensors, the metadata that they carry."""

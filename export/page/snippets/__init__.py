@@ -1,0 +1,100 @@
+"""How to load an artifact in an application: one template a language, filled in with the facts of file and model.
+
+A template is a text of blocks, each begun by a line `=== name`; the first one is the snippet. In it `{{fact}}` is a
+fact, and `{{block:fact}}` the block named `block.<the fact's value>`. A language lacks what its template has no block
+for, as LiteRT.js lacks int8 tensors.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from kres.export.about import LABELS
+from kres.export.files.interfaces import Tensor
+from kres.preprocessing import Preprocess
+
+DIRECTORY = Path(__file__).parent
+_ALONE = re.compile(r"^([ \t]*)\{\{(\w+):(\w+)\}\}\n", re.MULTILINE)
+_FACT = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language's name and its template, for artifacts of one kind."""
+
+    name: str
+    template: str
+
+
+LANGUAGES: dict[str, tuple[Language, ...]] = {
+    "tflite": (
+        Language("Python", "python.txt"),
+        Language("Kotlin (Android)", "kotlin.txt"),
+        Language("Swift (iOS)", "swift.txt"),
+        Language("C++", "cpp.txt"),
+        Language("JavaScript (browser)", "javascript.txt"),
+    ),
+    "saved_model": (Language("Python", "saved_model.txt"),),
+}
+"""The languages of each kind of artifact."""
+
+
+def facts(file: str, preprocess: Preprocess, *, pixels: bool, source: Tensor, target: Tensor) -> dict[str, str]:
+    """Give what a template may ask for: `source` takes RGB values of 0..255 where `pixels`, else normalised ones."""
+    order = (0, 1, 2) if pixels or preprocess.order == "rgb" else (2, 1, 0)
+    size = source.shape[1]
+    found = {
+        "file": file,
+        "labels": LABELS,
+        "size": str(size),
+        "shorter": str(preprocess.shorter_side),
+        "crop": _number(size / preprocess.shorter_side),
+        "filter": preprocess.interpolation,
+        "FILTER": preprocess.interpolation.upper(),
+        "values": "pixels" if pixels else "normalised",
+        "colours": "rgb" if order == (0, 1, 2) else "bgr",
+        "order": ", ".join(map(str, order)),
+        "shifts": ", ".join(str(16 - 8 * channel) for channel in order),
+        "mean": ", ".join(map(_number, preprocess.mean)),
+        "std": ", ".join(map(_number, preprocess.std)),
+        "mean_f": ", ".join(f"{_number(value)}f" for value in preprocess.mean),
+        "std_f": ", ".join(f"{_number(value)}f" for value in preprocess.std),
+        "input": source.dtype,
+        "output": target.dtype,
+        "classes": str(target.shape[-1]),
+    }
+    for side, tensor in (("in", source), ("out", target)):
+        if tensor.scale is not None and tensor.zero_point is not None:
+            found[f"{side}_scale"] = _number(tensor.scale)
+            found[f"{side}_zero"] = str(tensor.zero_point)
+    return found
+
+
+def snippet(template: str, known: Mapping[str, str]) -> str | None:
+    """Fill a template in; None where it has no block for one of the facts: the language does not offer that."""
+    blocks = _blocks(template)
+    text = next(iter(blocks.values()))
+    while match := _ALONE.search(text):
+        indent, block, fact = match.groups()
+        lines = blocks.get(f"{block}.{known[fact]}")
+        if lines is None:
+            return None
+        body = "".join(f"{indent}{line}" if line.strip() else line for line in lines.splitlines(keepends=True))
+        text = text[: match.start()] + body + text[match.end() :]
+    return _FACT.sub(lambda match: known[match[1]], text)
+
+
+@cache
+def _blocks(template: str) -> dict[str, str]:
+    """The blocks of a template by their names, in the file's order."""
+    parts = re.split(r"^=== (\S+)\n", (DIRECTORY / template).read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _number(value: float) -> str:
+    """The shortest decimal number that gives the same float32."""
+    return str(np.float32(value))

@@ -1,0 +1,1 @@
+"""Artifact against Keras model: run both, measure the difference, judge it."""

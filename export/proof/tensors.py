@@ -1,0 +1,91 @@
+"""Inside a TFLite file: which tensor holds which layer's output, and how far each is from the Keras model's."""
+
+import operator
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kres.export.conversion import models
+from kres.export.conversion.pixels import known, preprocess_of, takes_pixels, to_pixels
+from kres.export.files.errors import ArtifactError
+from kres.export.files.inspection import artifact_format, operator_outputs
+from kres.export.losses import LayerError, decibels
+from kres.export.runtimes.interpreters import CURRENT, Runtime
+from kres.export.runtimes.session import opened
+from kres.preprocessing import Preprocess
+
+LAYER_IMAGES = 16
+
+
+def tensor_errors(
+    model: keras.Model,
+    path: str | Path,
+    images: np.ndarray,
+    *,
+    preprocess: Preprocess | None = None,
+    runtime: Runtime = CURRENT,
+) -> list[LayerError]:
+    """Compare the layers of a TFLite file with the Keras model's on at most 16 images (n, h, w, c), in its order.
+
+    Layers that the converter fused into a later one have no tensor of their own and no row. Runs without XNNPACK, which
+    keeps its inner tensors to itself. Raises ArtifactError for what is no TFLite file of this model's layers.
+    """
+    if artifact_format(path) in ("saved_model", "onnx"):
+        raise ArtifactError(f"only a TFLite file has tensors to compare layer by layer. Received: {path}")
+    preprocess = preprocess or preprocess_of(model)
+    model = models.float32_twin(model)
+    # kres folds norms before it converts, another exporter may have left that to the converter.
+    candidates = [(each, layer_tensors(each, path)) for each in (models.without_norms(model), model)]
+    model, places = max(candidates, key=lambda pair: len(pair[1]))
+    if not places:
+        raise ArtifactError(f"no tensor of this file has the name of a layer of the model. Received: {path}")
+    activations = keras.Model(model.inputs[0], [model.get_layer(name).output for name in places])
+    signal, noise = np.zeros(len(places)), np.zeros(len(places))
+    indices = list(places.values())
+    images = images[:LAYER_IMAGES]
+    inputs = to_pixels(images, known(preprocess)) if takes_pixels(path) else images
+    with opened(path, runtime=runtime.package, python=runtime.python, tensors=indices) as session:
+        for image, fed in zip(images, inputs, strict=True):
+            expected = keras.tree.flatten(activations(image[None], training=False))
+            found = session.answers(fed)[len(session.outputs) :]
+            for row, (ours, theirs) in enumerate(zip(expected, found, strict=True)):
+                exact = keras.ops.convert_to_numpy(ours)[0].astype(np.float64)
+                signal[row] += np.square(exact).sum()
+                noise[row] += np.square(theirs - exact).sum()
+    return [LayerError(name=name, snr_db=decibels(*pair)) for name, *pair in zip(places, signal, noise, strict=True)]
+
+
+def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:
+    """Find the tensor of each layer that has one, by its name `model/layer/operation` and its shape, in their order.
+
+    A fused operation names all of its parts, the last one first: `net/act/Relu;net/norm/add;net/conv/convolution` is
+    the output of `act`, and that of the other two is nowhere. What leaves the file is the model's own output.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    tensors = operator_outputs(path)
+    names = [[_component(part) for part in tensor.name.split(";")] for tensor in tensors]
+    # Traced for the second time in a graph, `act` calls itself `act_1`, which may be another layer's name too.
+    plain, numbered = ([[rule(part) for part in parts] for parts in names] for rule in (str, _without_number))
+    names = max(numbered, plain, key=lambda found: len({part for parts in found for part in parts} & layers.keys()))
+    last = {part: row for row, parts in enumerate(names) for part in parts if part in layers}
+    found = {}
+    # A softmax leaves the file under a name of its own.
+    final = model.outputs[0]._keras_history.operation.name if len(model.outputs) == 1 else ""
+    if final:
+        last[final] = next(row for row, tensor in enumerate(tensors) if tensor.is_output)
+    for name, row in sorted(last.items(), key=operator.itemgetter(1)):
+        fits = tensors[row].shape == (1, *layers[name].output.shape[1:])
+        if fits and (name == final or names[row][0] == name):
+            found[name] = tensors[row].index
+    return found
+
+
+def _component(part: str) -> str:
+    pieces = part.split("/")
+    return pieces[1] if len(pieces) > 2 else pieces[0]
+
+
+def _without_number(name: str) -> str:
+    return re.sub(r"_\d+$", "", name)

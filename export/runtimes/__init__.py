@@ -1,0 +1,1 @@
+"""Artifacts in processes of their own: interpreters, their operators, time and memory."""

@@ -31,7 +31,8 @@ class Runs:
 
     folder: Path
     data: Path
-    row: str
+    network: Mapping[str, str]
+    """The recipe's fields that make it."""
     size: int
     readouts: int
     steps: int
@@ -58,7 +59,7 @@ class Runs:
     def _words(self, workdir: Path, batch: int) -> list[str]:
         length = self.steps * (self.readouts + 1)
         settings = {
-            "network.row": self.row,
+            **self.network,
             "images.train_size_px": self.size,
             "images.test_size_px": self.size,
             "augmentation.padding_px": 0,
@@ -149,9 +150,8 @@ def page(setups: list[Setup], rows: list[Row]) -> str:
 
 def main() -> None:
     options = arguments(__doc__)
-    row, size, each, steps, counts = (
-        ("cifar_resnet20", 8, 2, 1, (2,)) if options.toy else ("resnet18", 64, 16, 4, (2, 4))
-    )
+    size, each, steps, counts = (8, 2, 1, (2,)) if options.toy else (64, 16, 4, (2, 4))
+    network = {"network.depths": "1,1,1"} if options.toy else {"network.row": "resnet18"}
     setups = [
         *(Setup(kind="weak", workers=count, batch=count * each, base=each) for count in counts),
         *(Setup(kind="strong", workers=count, batch=2 * each, base=2 * each) for count in counts),
@@ -161,7 +161,7 @@ def main() -> None:
         images = np.random.default_rng(0).integers(0, 256, (64, size, size, 3), np.uint8)
         labels = np.arange(len(images)) % 10
         np.savez(data, x_train=images, y_train=labels, x_test=images[:10], y_test=labels[:10])
-        runs = Runs(folder=Path(folder), data=data, row=row, size=size, readouts=options.rounds, steps=steps)
+        runs = Runs(folder=Path(folder), data=data, network=network, size=size, readouts=options.rounds, steps=steps)
         rows = compared(runs, setups)
     report(rows, options)
     if not options.json:

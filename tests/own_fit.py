@@ -1,5 +1,6 @@
 """What test_trainer runs in one process and in two: a user's own `compile`, `fit`, `evaluate` and `predict`."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 
 import kres
 
+NETWORK = replace(kres.spec("cifar_resnet20"), depths=(1, 1, 1), params=None)
 BATCH = 16
 DICE = np.random.default_rng(0)
 IMAGES = DICE.normal(size=(40, 8, 8, 3)).astype("float32")  # the last batch is half a one
@@ -27,7 +29,7 @@ class Batches(keras.callbacks.Callback):
 def compiled(**options: Any) -> Any:
     """A network with statistics over all replicas, in float64, where the order of a sum flips no ReLU."""
     keras.utils.set_random_seed(0)
-    model = kres.build("cifar_resnet20", input_shape=(8, 8, 3), norm="sync_batch", dtype="float64")
+    model = kres.build(NETWORK, input_shape=(8, 8, 3), norm="sync_batch", dtype="float64")
     optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
     return model

@@ -6,39 +6,41 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
-from tests import golden_weights
+import kres
+from tests.families import small
 from tests.support import skip_or_fail
+from tests.weights.small import network
 
 ROOT = Path(__file__).parents[1]
 # One of each that has layers of its own: averaged shortcuts, grouped kernels, attention, blur, standardized kernels.
 ROWS = ("resnet18d", "resnext50_32x4d", "seresnet50", "resnetblur50", "resnetv2_50x1_bit")
 
-SCRIPT = """
-import sys
-import keras, numpy as np
-import kres
-from tests import golden_weights
 
-folder, *rows = sys.argv[1:]
-images, found = golden_weights.image(64), {}
-for row in rows:
-    shape, weights = (64, 64, 3), f"{folder}/{row}.safetensors"
-    model = kres.build(row, input_shape=shape, classifier_activation=None, weights=weights)
-    found[row] = model(images, training=False)
-    found[row + " at stride 16"] = kres.features(model, [16])(images, training=False)[16]
-found = {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
-np.savez(f"{folder}/{keras.backend.backend()}.npz", **found)
+def answers(folder: Path) -> dict[str, np.ndarray]:
+    """Logits and a map of each row, from the weight files in `folder`, on the backend of this process."""
+    found, images = {}, np.random.default_rng(0).normal(size=(1, 64, 64, 3)).astype("float32")
+    for row in ROWS:
+        model = kres.build(small(row), classifier_activation=None, weights=folder / f"{row}.safetensors")
+        found[row] = model(images, training=False)
+        found[row + " at stride 16"] = kres.features(model, [16])(images, training=False)[16]
+    return {name: keras.ops.convert_to_numpy(value) for name, value in found.items()}
+
+
+def answers_of(backend: str, folder: Path) -> dict[str, np.ndarray]:
+    """What a new interpreter computes on that backend."""
+    script = f"""
+import pathlib, keras, numpy as np
+from tests.test_backends import answers
+assert keras.backend.backend() == {backend!r}
+folder = pathlib.Path({str(folder)!r})
+np.savez(folder / "{backend}.npz", **answers(folder))
 """
-
-
-def answers(backend: str, folder: Path) -> dict[str, np.ndarray]:
-    """What a new interpreter computes on a backend from the weight files in `folder`."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder), *ROWS],
+        [sys.executable, "-c", script],
         env=os.environ | {"KERAS_BACKEND": backend},
         cwd=ROOT,
         capture_output=True,
@@ -55,13 +57,13 @@ def answers(backend: str, folder: Path) -> dict[str, np.ndarray]:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     for row in ROWS:
-        save_file(golden_weights.state_dict(golden_weights.load(row)), folder / f"{row}.safetensors")
+        kres.export_weights(network(small(row)), folder / f"{row}.safetensors")
     return folder
 
 
 @pytest.fixture(scope="module")
 def on_tensorflow(weights: Path) -> dict[str, np.ndarray]:
-    return answers("tensorflow", weights)
+    return answers(weights)
 
 
 @pytest.mark.slow
@@ -69,7 +71,7 @@ def on_tensorflow(weights: Path) -> dict[str, np.ndarray]:
 def test_five_families_compute_the_same(backend: str, weights: Path, on_tensorflow: dict[str, np.ndarray]) -> None:
     if find_spec(backend) is None:
         skip_or_fail(f"{backend} is not installed")
-    found = answers(backend, weights)
+    found = answers_of(backend, weights)
     assert found.keys() == on_tensorflow.keys()
     for name, expected in on_tensorflow.items():
         # Float32 on both sides; the largest value is the natural unit of a logit and of a map.

@@ -40,7 +40,7 @@ def test_latency_of_both_runtimes_and_the_files(tmp_path):
     options = ("--image-size", 32, "--rounds", 1, "--runs", 2, "--threads", 1, "--csv", table, "--plot", plot, "--json")
     if find_spec("matplotlib") is None:
         skip_or_fail("matplotlib is not installed")
-    result = compare(*SMALL, *options)
+    result = compare("cifar_resnet20", "mobilenet", *options)
     assert result.exit_code == 0, result.exception
     rows = json.loads(result.stdout)["networks"]
     lines = list(csv.DictReader(table.read_text().splitlines()))

@@ -1,12 +1,16 @@
 """`kres demo` in an empty directory, squeezed to a few steps: stopped, gone on with, and run again."""
 
 import json
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from kres.cli.app import app
 from kres.export.browser import litert_js
-from kres.training import read_history
+from kres.training import Interrupted, read_history
 from tests.cli.processes import finish, start, when
 from tests.support import skip_or_fail
 
@@ -79,24 +83,18 @@ def test_the_page_for_a_browser_is_whole(stopped_and_finished):
 
 
 @pytest.mark.slow
-def test_a_second_call_trains_no_more(stopped_and_finished):
+def test_a_second_call_trains_no_more(stopped_and_finished, tmp_path, monkeypatch, caplog):
     cwd, _, answer, _ = stopped_and_finished
-    model = cwd / "runs" / "demo-seed0" / "model.keras"
+    shutil.copytree(cwd / "runs", tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("kres.cli.demo.FORMATS", ("float32", "dynamic"))  # the others were written before
+    model = tmp_path / "runs" / "demo-seed0" / "model.keras"
     before = model.stat().st_mtime_ns
-    out, err = finish(_demo(cwd), 0, 1)
-    assert "is finished" in err and model.stat().st_mtime_ns == before
-    assert f"{100 * answer['accuracy']:.2f} % of 599" in out
-    assert str(answer["report"]) in out
-
-
-@pytest.mark.slow
-def test_another_seed_has_a_directory_of_its_own(tmp_path):
-    process = _demo(tmp_path, "--seed", "1")
-    workdir = tmp_path / "runs" / "demo-seed1"
-    when(lambda: read_history(workdir), process, signal.SIGINT)
-    finish(process, 130)
-    assert json.loads((workdir / "run.json").read_text())["settings"]["seed"] == 1
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["demo-seed1"]
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["demo", "--steps", str(STEPS)])
+    assert result.exit_code in (0, 1), result.exception
+    assert "is finished" in caplog.text and model.stat().st_mtime_ns == before
+    assert f"{100 * answer['accuracy']:.2f} % of 599" in result.stdout
+    assert str(answer["report"]) in result.stdout
 
 
 @pytest.mark.slow
@@ -106,3 +104,16 @@ def test_the_table_keeps_what_is_promised(stopped_and_finished):
     assert all(row["passed"] and row["agreement"] >= 0.99 for row in rows.values())
     assert abs(rows["int8"]["top1"] - rows["int8"]["top1_keras"]) <= 0.003
     assert rows["int8"]["size_bytes"] <= 0.3 * rows["float32"]["size_bytes"]
+
+
+@pytest.mark.parametrize(("arguments", "seed"), [((), 0), (("--seed", "1"), 1)])
+def test_each_seed_has_a_directory_of_its_own(arguments, seed, monkeypatch):
+    runs = []
+
+    def interrupted(*_, workdir, **settings):
+        runs.append((workdir, settings["seed"]))
+        raise Interrupted("stopped after step 1", signal_number=signal.SIGINT)
+
+    monkeypatch.setattr("kres.training.fit", interrupted)
+    assert CliRunner().invoke(app, ["demo", *arguments]).exit_code == 130
+    assert runs == [(Path("runs", f"demo-seed{seed}"), seed)]

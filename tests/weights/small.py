@@ -29,11 +29,11 @@ def scramble(model: keras.Model, *, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         if variable.name in ("moving_variance", "gamma"):
-            value = rng.uniform(0.5, 1.5, variable.shape)
+            value = 0.5 + rng.random(variable.shape, "float32")
         elif variable.name == "kernel":
-            value = rng.standard_normal(variable.shape) * np.sqrt(2 / np.prod(variable.shape[:-1]))
+            value = rng.standard_normal(variable.shape, "float32") * np.sqrt(2 / np.prod(variable.shape[:-1]))
         else:
-            value = 0.1 * rng.standard_normal(variable.shape)
+            value = 0.1 * rng.standard_normal(variable.shape, "float32")
         variable.assign(value.astype("float32"))
 
 

@@ -189,10 +189,11 @@ def check_or_report(
         return check(reference, path, asked, platforms=platforms)
     except ArtifactError as error:
         name = None if asked is None else asked.format
-        return unmeasured(len(reference.images), path, name, reason=str(error))
+        there = size(path) if Path(path).exists() else 0
+        return unmeasured(len(reference.images), path, name, reason=str(error), size_bytes=there)
 
 
-def unmeasured(n: int, path: str | Path, name: str | None, *, reason: str) -> Report:
+def unmeasured(n: int, path: str | Path, name: str | None, *, reason: str, size_bytes: int = 0) -> Report:
     """Report an artifact that nothing could be measured of on `n` images."""
     return Report(
         path=str(path),
@@ -202,5 +203,5 @@ def unmeasured(n: int, path: str | Path, name: str | None, *, reason: str) -> Re
         passed=False,
         reason=reason,
         tolerance=FORMATS[name].tolerance if name else Tolerance(),
-        size_bytes=size(path) if Path(path).exists() else 0,
+        size_bytes=size_bytes,
     )

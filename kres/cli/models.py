@@ -115,6 +115,13 @@ def _preset(model: keras.Model, name: str) -> Preprocess:
     return Preprocess(size=height, **PRESETS[name]).for_channels(channels)
 
 
+def _own_preprocess(model: keras.Model) -> Preprocess:
+    try:
+        return kres.preprocess(model)
+    except ValueError as error:
+        raise ValueError(f"name the model's preprocessing with --preprocess ({', '.join(PRESETS)}). {error}") from error
+
+
 def _saved(path: Path, checkpoint: str) -> Named:
     from kres.training.checkpoints import check_which
     from kres.training.loading import load_model
@@ -209,7 +216,7 @@ def proof(
     if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][-1] != source.classes:
         received = f"a model of {shapes[0][-1]} classes, and {source.classes} in {source.name}"
         raise ValueError(f"model and data must have the same classes. Received: {received}")
-    preprocess = named.preprocess or kres.preprocess(named.model)
+    preprocess = named.preprocess or _own_preprocess(named.model)
     with corrupt_named(source.test):
         images = evaluation_images(source, preprocess)
         reference = export.reference(named.model, images, limit=limit, preprocess=preprocess)

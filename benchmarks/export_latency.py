@@ -28,7 +28,7 @@ import kres
 from benchmarks.other_process import OtherProcess
 from kres.export.formats import FORMATS, Options
 from kres.export.post_training.quantize import PostTraining, quantize
-from kres.export.runtimes.runner import delegation
+from kres.export.runner import delegation
 
 THREADS = 2
 WARM_UP = 5

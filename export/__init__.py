@@ -8,13 +8,14 @@ from kres.export.artifacts import CALIBRATION_IMAGES, RejectedError, export_all,
 from kres.export.browser.site import web_page
 from kres.export.conversion.pixels import with_pixels
 from kres.export.extras import MissingExtraError
+from kres.export.files.errors import ArtifactError
 from kres.export.formats import FORMATS, Format, Tolerance
 from kres.export.images import Images
+from kres.export.losses import LayerError
 from kres.export.page import Artifact, Page, write_page
 from kres.export.post_training.calibration import collect_ranges
 from kres.export.post_training.layers import layer_errors
 from kres.export.post_training.quantize import GaveUpError, PostTraining
-from kres.export.proof.losses import LayerError
 from kres.export.proof.reports import Reference, Report, RuntimeReport
 from kres.export.proof.tensors import tensor_errors
 from kres.export.proof.verification import reference, verify
@@ -22,7 +23,6 @@ from kres.export.request import Request
 from kres.export.runtimes.benchmarking import Timing, benchmark
 from kres.export.runtimes.compatibility import Platforms
 from kres.export.runtimes.interpreters import Runtime, installed_runtimes
-from kres.export.runtimes.session import ArtifactError
 
 __all__ = [
     "CALIBRATION_IMAGES",

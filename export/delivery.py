@@ -10,9 +10,9 @@ import keras
 
 from kres.export import sidecar
 from kres.export.about import About
-from kres.export.conversion.normalisation import RAW, Normalisation
 from kres.export.conversion.pixels import INPUT_RANGE, known, pinned, to_pixels, with_pixels
 from kres.export.files import metadata
+from kres.export.files.normalisation import RAW, Normalisation
 from kres.export.formats import FORMATS, Options
 from kres.export.post_training.quantize import GaveUpError, PostTraining, quantize
 from kres.export.proof.comparison import is_probability

@@ -10,7 +10,7 @@ import numpy as np
 from kres.export.conversion import onnx_export, serving, weight_only
 from kres.export.conversion.casts import without_casts
 from kres.export.conversion.converter import convert, tflite_converter
-from kres.export.proof.losses import Quantized
+from kres.export.losses import Quantized
 from kres.preprocessing import Preprocess
 from kres.quantization import check_ranges, is_twin, kernels_rounded
 

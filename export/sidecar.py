@@ -10,8 +10,8 @@ import keras
 
 import kres
 from kres.export.about import About
-from kres.export.conversion.normalisation import Normalisation
 from kres.export.files.interfaces import interface
+from kres.export.files.normalisation import Normalisation
 from kres.export.proof.reports import Report
 
 SUFFIX = ".json"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,6 +79,24 @@ def arrows_that_point_up(name: str, path: Path) -> list[str]:
         if own not in ("__init__", target) and RANK[target] >= RANK[own]:
             wrong.append(f"{name}, line {line}: {own} may not import {imported}")
     return wrong
+
+
+def neighbours(stage: str) -> dict[str, set[str]]:
+    """What each folder or file of a stage imports of the others beside it."""
+    found: dict[str, set[str]] = {}
+    names = [(name.split("."), path) for name, path in modules()]
+    beside = {parts[1] for parts, _ in names if parts[0] == stage} - {"__init__"}
+    for parts, path in names:
+        if parts[0] == stage and parts[1] in beside:
+            used = {imported.split(".")[2] for _, imported in imports(path) if imported.startswith(f"kres.{stage}.")}
+            found.setdefault(parts[1], set()).update(used & beside - {parts[1]})
+    return found
+
+
+@pytest.mark.parametrize("stage", ["training", "export"])
+def test_the_folders_of_a_stage_import_in_no_circle(stage) -> None:
+    order = list(TopologicalSorter(neighbours(stage)).static_order())
+    assert len(order) > 10
 
 
 def test_every_part_has_its_place() -> None:

@@ -14,11 +14,12 @@ import numpy as np
 
 import kres
 from kres.export.browser import litert_js
+from kres.export.files.errors import ArtifactError
 from kres.export.files.inspection import inspect
 from kres.export.proof.comparison import is_probability, measure
 from kres.export.proof.reports import Reference
 from kres.export.proof.verification import reference
-from kres.export.runtimes.session import ArtifactError, Session, opened
+from kres.export.runtimes.session import Session, opened
 from kres.preprocessing import Preprocess
 from kres.writing import folder_atomically
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kres.export.extras import require
+from kres.export.files.errors import ArtifactError
 from kres.export.files.flatbuffer import is_constant, operator_name, unpack
-from kres.export.runtimes.runner import is_onnx
-from kres.export.runtimes.session import ArtifactError
+from kres.export.runner import is_onnx
 
 UNKNOWN = "unknown"
 T = TypeVar("T")

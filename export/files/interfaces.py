@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kres.export.files.errors import ArtifactError
 from kres.export.files.inspection import artifact_format
-from kres.export.runtimes.session import ArtifactError
 
 
 @dataclass(frozen=True, kw_only=True)

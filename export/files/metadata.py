@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from kres.export.about import LABELS, About
-from kres.export.conversion.normalisation import Normalisation
 from kres.export.files import flatbuffer, tables
-from kres.export.runtimes.session import ArtifactError
+from kres.export.files.errors import ArtifactError
+from kres.export.files.normalisation import Normalisation
 
 NAME = "TFLITE_METADATA"
 IDENTIFIER = b"M001"

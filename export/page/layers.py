@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from kres.export.losses import EXACT_DB, LayerError, worst_first
 from kres.export.page.charts import Bar, bars
 from kres.export.page.contents import Page
 from kres.export.page.words import breakable
-from kres.export.proof.losses import EXACT_DB, LayerError, worst_first
 
 # More bars are not compared with each other any more.
 MOST_LAYERS = 20

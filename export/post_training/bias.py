@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kres.export.post_training.walking import walk
+from kres.export.walking import walk
 
 logger = logging.getLogger("kres")
 

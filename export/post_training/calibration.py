@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kres.export.images import Images, collect
-from kres.export.post_training.walking import chunks, walk
+from kres.export.walking import chunks, walk
 from kres.lowering import lower
 from kres.quantization import activation_points
 

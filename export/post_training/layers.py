@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from kres.export.images import Images, collect
+from kres.export.losses import LayerError, decibels, worst_first
 from kres.export.post_training.units import Units
-from kres.export.post_training.walking import chunks, walk
-from kres.export.proof.losses import LayerError, decibels, worst_first
+from kres.export.walking import chunks, walk
 from kres.lowering import Graph, lower
 from kres.quantization import SUFFIX
 from kres.quantized_layers import FakeQuantize

@@ -8,15 +8,15 @@ import keras
 import numpy as np
 
 from kres.export.formats import Tolerance
+from kres.export.losses import EXACT_DB, Quantized
 from kres.export.post_training.bias import correct_bias
 from kres.export.post_training.calibration import PERCENTILE, Range, check_method, observed_ranges
 from kres.export.post_training.equalization import equalized
 from kres.export.post_training.layers import MOST_IMAGES, measured_errors
 from kres.export.post_training.units import Units, match_layers
-from kres.export.post_training.walking import chunks
 from kres.export.proof.comparison import measure, violations
-from kres.export.proof.losses import EXACT_DB, Quantized
 from kres.export.proof.reports import Reference
+from kres.export.walking import chunks
 from kres.folding import folded
 from kres.lowering import Graph, lower
 from kres.quantization import quantized_twin, ranges, set_ranges

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kres.export.formats import Tolerance
-from kres.export.proof.losses import LayerError
+from kres.export.losses import LayerError
 from kres.preprocessing import Preprocess
 
 

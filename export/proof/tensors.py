@@ -9,10 +9,11 @@ import numpy as np
 
 from kres.export.conversion import models
 from kres.export.conversion.pixels import known, preprocess_of, takes_pixels, to_pixels
+from kres.export.files.errors import ArtifactError
 from kres.export.files.inspection import artifact_format, operator_outputs
-from kres.export.proof.losses import LayerError, decibels
+from kres.export.losses import LayerError, decibels
 from kres.export.runtimes.interpreters import CURRENT, Runtime
-from kres.export.runtimes.session import ArtifactError, opened
+from kres.export.runtimes.session import opened
 from kres.preprocessing import Preprocess
 
 LAYER_IMAGES = 16

@@ -12,16 +12,17 @@ import numpy as np
 from kres.export.conversion import models
 from kres.export.conversion.converter import named_outputs
 from kres.export.conversion.pixels import known, preprocess_of, takes_pixels, to_pixels
+from kres.export.files.errors import ArtifactError
 from kres.export.files.inspection import artifact_format, size
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
-from kres.export.post_training.walking import CHUNK, chunks
 from kres.export.proof.comparison import judge, judge_all
 from kres.export.proof.reports import Answers, Reference, Report
+from kres.export.runner import open_saved_model
 from kres.export.runtimes.compatibility import DEFAULT, Platforms, lacking
 from kres.export.runtimes.interpreters import CURRENT, Runtime
-from kres.export.runtimes.runner import open_saved_model
-from kres.export.runtimes.session import ArtifactError, opened
+from kres.export.runtimes.session import opened
+from kres.export.walking import CHUNK, chunks
 from kres.preprocessing import Preprocess
 
 # One image more or less must not be all that a top-1 is made of.

@@ -14,13 +14,12 @@ from typing import IO, Any
 
 import numpy as np
 
+from kres.export import runner
+from kres.export.files.errors import ArtifactError
+
 # For opening an artifact, and for each answer: a network of 1,202 layers takes seconds.
 PATIENCE_SECONDS = 300.0
-RUNNER = Path(__file__).with_name("runner.py")
-
-
-class ArtifactError(ValueError):
-    """An artifact that is missing, damaged, foreign, or that its interpreter cannot run."""
+RUNNER = Path(runner.__file__)
 
 
 class Session:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from kres.export.proof.losses import EXACT_DB, worst_first
+from kres.export.losses import EXACT_DB, worst_first
 
 MOST_LAYERS = 10
 

@@ -23,7 +23,7 @@ from kres.export import (
     RuntimeReport,
     installed_runtimes,
 )
-from kres.export.runtimes.runner import open_saved_model
+from kres.export.runner import open_saved_model
 from kres.preprocessing import Preprocess
 
 app = typer.Typer()

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from kres.export.about import About
-from kres.export.conversion.normalisation import RAW
 from kres.export.conversion.pixels import with_pixels
 from kres.export.files.metadata import pack
+from kres.export.files.normalisation import RAW
 from kres.export.formats import FORMATS, Options
 from kres.preprocessing import Preprocess
 from tests.export.calibrated import calibrated

@@ -9,7 +9,7 @@ import pytest
 from kres import export
 from kres.export.conversion.casts import without_casts
 from kres.export.files.inspection import inspect
-from kres.export.proof.losses import EXACT_DB
+from kres.export.losses import EXACT_DB
 
 
 def convolutions(path):

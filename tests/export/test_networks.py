@@ -14,10 +14,10 @@ import tensorflow as tf
 import kres
 import kres.zoo
 from kres import export
+from kres.export import runner
 from kres.export.conversion import models
 from kres.export.files.inspection import artifact_format
 from kres.export.proof.comparison import judge
-from kres.export.runtimes import runner
 from kres.export.runtimes.session import opened
 from tests.export.calibrated import calibrated
 

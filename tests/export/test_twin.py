@@ -11,7 +11,7 @@ from kres import export
 from kres.export import formats
 from kres.export.files.inspection import inspect
 from kres.export.formats import Options
-from kres.export.proof.losses import Quantized
+from kres.export.losses import Quantized
 from kres.export.runtimes.session import opened
 from kres.quantization import is_twin, observe_ranges, quantized_twin, ranges
 from kres.quantized_layers import RoundedKernel

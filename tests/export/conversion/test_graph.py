@@ -9,10 +9,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import kres
-from kres.export import formats
+from kres.export import formats, runner
 from kres.export.conversion import converter, graph
 from kres.export.files.flatbuffer import operator_names, unpack
-from kres.export.runtimes import runner
 from tests.export.calibrated import calibrated
 
 layers = keras.layers

@@ -11,7 +11,7 @@ from PIL import Image
 import kres
 from kres import export
 from kres.cli.predict import _scores
-from kres.export.runtimes import runner
+from kres.export import runner
 from kres.preprocessing import Preprocess
 
 SPEC = kres.Spec(block="basic", depths=(1, 1), widths=(8, 16), stem="cifar")

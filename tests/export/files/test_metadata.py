@@ -13,9 +13,9 @@ import pytest
 import kres
 from kres import export
 from kres.export import sidecar
-from kres.export.conversion.normalisation import Normalisation
 from kres.export.conversion.pixels import takes_pixels
 from kres.export.files import metadata
+from kres.export.files.normalisation import Normalisation
 from kres.preprocessing import Preprocess
 
 NAMES = ("ant", "bee", "crème brûlée", "dog", "eel")

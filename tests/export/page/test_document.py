@@ -14,15 +14,15 @@ import pytest
 from PIL import Image
 
 from kres.export import Timing
+from kres.export.files.errors import ArtifactError
 from kres.export.formats import FORMATS
+from kres.export.losses import LayerError
 from kres.export.page import Artifact, Page, html, write_page
 from kres.export.page.answers import confusion_matrix
 from kres.export.page.charts import Bar, bars, line_chart, ticks
 from kres.export.page.document import STYLE
 from kres.export.proof.comparison import measure
-from kres.export.proof.losses import LayerError
 from kres.export.proof.reports import Change, Reference, Report
-from kres.export.runtimes.session import ArtifactError
 from kres.preprocessing import Preprocess
 from tests.export.chromium import chromium
 from tests.export.classifiers import SIZE, Classifier

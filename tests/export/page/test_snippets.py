@@ -14,7 +14,7 @@ import pytest
 from kres.export.files.interfaces import Tensor, interface
 from kres.export.page import snippets
 from kres.export.page.snippets import LANGUAGES, facts, snippet
-from kres.export.runtimes.runner import dequantize, quantize
+from kres.export.runner import dequantize, quantize
 from tests.export.chromium import chromium
 from tests.export.classifiers import LABELS, SIZE
 from tests.support import skip_or_fail

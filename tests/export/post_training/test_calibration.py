@@ -8,7 +8,7 @@ import pytest
 
 import kres
 from kres.export.post_training.calibration import METHODS, collect_ranges, squared_error
-from kres.export.post_training.walking import walk
+from kres.export.walking import walk
 
 
 @pytest.fixture(scope="module")

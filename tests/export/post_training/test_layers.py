@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import kres
+from kres.export.losses import EXACT_DB
 from kres.export.post_training.calibration import collect_ranges
 from kres.export.post_training.layers import layer_errors
 from kres.export.post_training.units import Units
-from kres.export.proof.losses import EXACT_DB
 from kres.lowering import lower
 from kres.quantization import quantized_twin, set_ranges
 

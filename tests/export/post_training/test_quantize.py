@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from kres import export
+from kres.export.losses import decibels
 from kres.export.post_training.bias import correct_bias
 from kres.export.post_training.calibration import collect_ranges
 from kres.export.post_training.equalization import equalized
 from kres.export.post_training.layers import energy
 from kres.export.post_training.quantize import GaveUpError, PostTraining, quantize
-from kres.export.proof.losses import decibels
 from kres.folding import folded
 from kres.lowering import lower
 from kres.quantization import quantized_twin, ranges, set_ranges

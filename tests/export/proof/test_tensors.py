@@ -6,7 +6,7 @@ import pytest
 
 from kres import export
 from kres.export.files.inspection import operator_outputs
-from kres.export.proof.losses import EXACT_DB, decibels
+from kres.export.losses import EXACT_DB, decibels
 from kres.export.proof.tensors import layer_tensors
 from tests.export.test_networks import shortened
 

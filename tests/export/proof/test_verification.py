@@ -10,9 +10,10 @@ import pytest
 
 from kres import export
 from kres.export.artifacts import random_images
+from kres.export.files.errors import ArtifactError
 from kres.export.files.inspection import artifact_format, inspect
 from kres.export.runtimes import session
-from kres.export.runtimes.session import ArtifactError, opened
+from kres.export.runtimes.session import opened
 
 
 @pytest.fixture(scope="module")

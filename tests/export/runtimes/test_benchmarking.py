@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 from kres import export
+from kres.export import runner
 from kres.export.files.inspection import inspect
-from kres.export.runtimes import benchmarking, runner
+from kres.export.runtimes import benchmarking
 
 
 @pytest.mark.parametrize("name", ["float32", "saved_model"])

@@ -11,9 +11,8 @@ import pytest
 import tensorflow as tf
 
 import kres
-from kres.export import formats
+from kres.export import formats, runner
 from kres.export.formats import Options
-from kres.export.runtimes import runner
 from kres.quantization import check_ranges, is_twin, observe_ranges, quantized_twin, ranges
 from kres.training import Interrupted, data, evaluate, fit, load_model, loop, recipe, starting_from
 from kres.training.data import evaluation_images, sample_images

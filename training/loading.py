@@ -1,5 +1,6 @@
 """The trained model of a workdir."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +22,14 @@ def load_model(path: str | Path, *, checkpoint: Which = "last") -> keras.Model:
     `best` by the test metric that its recipe names, weights averaged where the recipe averages them.
 
     Raises:
-        ValueError: `path` is neither, or is a file, which has no other model than its own.
+        ValueError: `path` is neither, is a file, which has no other model than its own, or holds layers that Keras does
+            not know.
         CheckpointError: the run has no good checkpoint.
     """
     path, which = Path(path), check_which(checkpoint)
     file = path if path.is_file() and path.suffix == ".keras" else path / MODEL
     if which == "last" and file.is_file():
-        return keras.saving.load_model(file, compile=False)
+        return _loaded(file)
     if file == path:
         raise ValueError(f"only a workdir has checkpoints to choose from. Received: {path}, checkpoint={which!r}")
     if not (path / RUN).is_file():
@@ -45,3 +47,17 @@ def load_model(path: str | Path, *, checkpoint: Which = "last") -> keras.Model:
     state.checkpoints(path, recipe).restore(which)
     with state.averaged():
         return with_softmax(state.model, recipe)
+
+
+def _loaded(file: Path) -> keras.Model:
+    try:
+        return keras.saving.load_model(file, compile=False)
+    except TypeError as error:
+        unknown = re.search(r"Could not locate (?:class|function) ('[^']+')", str(error))
+        if unknown is None:
+            raise
+        raise ValueError(
+            "a model with layers of one's own is loaded in Python, where they are registered with "
+            "keras.saving.register_keras_serializable, and handed to kres there. "
+            f"Received: {file}, with {unknown[1]}, which is not known here"
+        ) from error

@@ -38,7 +38,7 @@ Readout = dict[str, Any]
 """A `row` of the log and the stages' `gradient_norms`, as JSON holds them."""
 
 OBSERVED_AT_ONCE = 8
-"""Images: a layer sees what was rounded by the ranges so far, so batches must not depend on how many replicas train."""
+"""Images: a layer sees what the ranges so far made of them, so batches must not depend on the number of replicas."""
 SAMPLES = 8
 """Training images that TensorBoard shows."""
 

@@ -117,6 +117,13 @@ def _preset(model: keras.Model, name: str) -> Preprocess:
     return Preprocess(size=height, **PRESETS[name]).for_channels(channels)
 
 
+def _own_preprocess(model: keras.Model) -> Preprocess:
+    try:
+        return kres.preprocess(model)
+    except ValueError as error:
+        raise ValueError(f"name the model's preprocessing with --preprocess ({', '.join(PRESETS)}). {error}") from error
+
+
 def _saved(path: Path, checkpoint: str) -> Named:
     from kres.training.checkpoints import check_which
     from kres.training.loading import load_model
@@ -226,7 +233,7 @@ def proof(
             f"{channels}: export and verify it in Python, with images of its own. Received: an input of shape "
             f"{tuple(named.model.inputs[0].shape)}"
         )
-    preprocess = named.preprocess or kres.preprocess(named.model)
+    preprocess = named.preprocess or _own_preprocess(named.model)
     with corrupt_named(source.test):
         images = evaluation_images(source, preprocess)
         reference = export.reference(named.model, images, limit=limit, preprocess=preprocess)

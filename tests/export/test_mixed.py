@@ -128,3 +128,10 @@ def test_calibration_images_that_cannot_be(model, images, tmp_path, spoil, words
     with pytest.raises(ValueError, match=words):
         export.tflite(model, tmp_path / "m", quantization="int8", calibration=spoil(images), images=images)
     assert not list(tmp_path.iterdir())
+
+
+def test_calibration_images_of_another_scale_are_warned_of(model, images, tmp_path, caplog):
+    grey = (images * 40 + 120).clip(0, 255).round()
+    with pytest.raises(ValueError, match="find a layer"):  # which is told later, and spares the file
+        export.tflite(model, tmp_path / "m", quantization="int8", calibration=grey, images=images, keep_float="nope")
+    assert "wrongly scaled: they span 0 to 255 in whole numbers" in caplog.text

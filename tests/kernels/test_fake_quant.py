@@ -57,3 +57,9 @@ def test_bounds_of_another_shape_are_refused(quantize):
     bounds = np.ones(3, "float32")
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
         quantize(keras.ops.ones((2, 4)), -bounds, bounds, per_channel=True)
+
+
+@pytest.mark.parametrize("extremes", [kernels.extremes, generic.extremes])
+def test_extremes(extremes):
+    values = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    np.testing.assert_array_equal([np.asarray(value) for value in extremes(values)], [values.min(), values.max()])

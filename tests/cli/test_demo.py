@@ -36,7 +36,7 @@ def stopped_and_finished(tmp_path_factory):
     _, err = finish(process, 143)
     assert "Go on with the same command" in err and "Traceback" not in err
     step = json.loads(max(workdir.glob("checkpoints/step_*/state.json")).read_text())["step"]
-    # A network that has seen so little is unsure, and int8 may lose an image too many by chance: exit code 1 says so.
+    # Exit code 1 would be a file's that loses too much, of which the test of the table tells.
     out, err = finish(_demo(cwd, "--json", *_web()), 0, 1)
     return cwd, step, json.loads(out), err
 

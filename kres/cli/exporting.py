@@ -72,7 +72,10 @@ class Job:
         )
         artifacts = timed(reports, bench=self.bench, started=lambda name: status.update(f"timing {name}"))
         page = directory / NAME
-        write_report(page, named, found, artifacts, class_names=about.class_names)
+        platforms = self.request.platforms
+        aim = None if platforms is None else platforms.target
+        facts = {} if aim is None else {"target runtime": f"tflite-runtime {aim}"}
+        write_report(page, named, found, artifacts, class_names=about.class_names, facts=facts)
         return Done(reports, skipped, found.description, page)
 
     def _calibrated(self, named: Named, names: Sequence[str]) -> bool:

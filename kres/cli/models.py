@@ -222,10 +222,6 @@ def proof(
     from kres.training.data.corrupt import corrupt_named
 
     source = images_of(named, data, on_corrupt=on_corrupt)
-    shapes = [tuple(output.shape) for output in named.model.outputs]
-    if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][-1] != source.classes:
-        received = f"a model of {shapes[0][-1]} classes, and {source.classes} in {source.name}"
-        raise ValueError(f"model and data must have the same classes. Received: {received}")
     channels = named.model.inputs[0].shape[-1]
     if channels != RGB:
         raise ValueError(
@@ -233,6 +229,10 @@ def proof(
             f"{channels}: export and verify it in Python, with images of its own. Received: an input of shape "
             f"{tuple(named.model.inputs[0].shape)}"
         )
+    shapes = [tuple(output.shape) for output in named.model.outputs]
+    if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][-1] != source.classes:
+        received = f"a model of {shapes[0][-1]} classes, and {source.classes} in {source.name}"
+        raise ValueError(f"model and data must have the same classes. Received: {received}")
     preprocess = named.preprocess or _own_preprocess(named.model)
     with corrupt_named(source.test):
         images = evaluation_images(source, preprocess)

@@ -21,7 +21,7 @@ def preprocess_of(images: Images) -> Preprocess:
         mean=images.mean,
         std=images.std,
         interpolation=images.interpolation,
-        order=images.order,
+        order=images.order or "rgb",
     )
 
 

@@ -154,6 +154,5 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> Differences:
             old[key] = new.get(key)
     # The earliest runs have none, as above.
     old.setdefault("data.contents_sha256", new.get("data.contents_sha256"))
-    old.setdefault("recipe.images.order", "rgb")  # all that they had
     keys = sorted(key for key in {*old, *new} if not key.startswith(ABOUT))
     return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}

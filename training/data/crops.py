@@ -74,6 +74,10 @@ def decode_region(encoded: tf.Tensor, box_of: BoxOf, *, size: int) -> tf.Tensor:
     A box of twice `size` pixels and more on each side is reduced, so that a resize to `size` meets no more than it
     can tell apart. Of a JPEG no more is decoded than the box needs, and that at a half, a quarter or an eighth of its
     resolution where the box still has `size` pixels on each side then.
+
+    Pixels are those of the exact transform and of smooth chroma, as PIL's are. On boxes of photographs of 500 x 375
+    pixels the fast transform was 0.8 grey levels darker, and chroma left unsmoothed 1.2 levels off, for no time that
+    could be told from noise (AMD EPYC, AVX-512): most goes to the Huffman codes of all rows down to the box's last.
     """
     jpeg = is_jpeg(encoded)
 

@@ -8,8 +8,6 @@ import keras
 import numpy as np
 
 from kres.export.about import LABELS, About
-from kres.export.conversion.converter import UnsupportedError
-from kres.export.delivery import unmade
 from kres.export.extras import absent
 from kres.export.formats import FORMATS
 from kres.export.images import Images
@@ -121,7 +119,8 @@ def tflite(
     `<path>.previous` until a good one replaces both.
 
     Raises RejectedError when the format's tolerance is broken or `max_drop` cannot be met, MissingExtraError when an
-    extra is not installed, and ValueError for arguments, images or layers that cannot be exported.
+    extra is not installed, and ValueError for arguments, images or layers that cannot be exported: for arguments
+    before anything is written, for what shows in the making alone as for a tolerance that is broken.
     """
     name = "float32" if quantization is None else quantization
     tflite_formats = [key for key, row in FORMATS.items() if row.tflite]
@@ -171,11 +170,12 @@ def export_all(
 ) -> list[Report]:
     """Write several formats as `<directory>/<name><suffix>` and give their reports.
 
-    The directory is made where it is not there, once nothing is left to refuse. A format that is rejected, or does not
-    have an operator of the model, stops no other. `expected` is what `reference` gave on verification images. Of the
-    `request` each format takes what it has. The class names that `about` there has are written as `labels.txt`; where
-    it has none, one of an earlier export is kept as `labels.txt.previous`. `started` is called with each format's name,
-    `finished` with its report. Other arguments and errors as in `tflite`.
+    The directory is made where it is not there, once nothing is left to refuse. A format that is rejected, or turns out
+    in the making to be none for this model or its images, stops no other: its report has the reason. `expected` is what
+    `reference` gave on verification images. Of the `request` each format takes what it has. As the first artifact
+    passes, the class names that `about` there has are written as `labels.txt`; where it has none, what lies there is
+    kept as `labels.txt.previous`. `started` is called with each format's name, `finished` with its report. Other
+    arguments and errors as in `tflite`.
     """
     directory = Path(directory)
     paths = {key: directory / f"{name}{FORMATS[check_format(key)].suffix}" for key in formats}
@@ -187,33 +187,34 @@ def export_all(
     given = Given(model=model, expected=expected, calibration=calibration, image_size=image_size)
     prepared = prepare(given, paths, request)
     directory.mkdir(parents=True, exist_ok=True)
-    reports = []
+    reports: list[Report] = []
     for key, write in prepared.writers.items():
         started(key)
-        try:
-            report = write()
-        except UnsupportedError as error:
-            report = unmade(key, paths[key], prepared.expected, error)
+        report = write().report
+        if report.passed and not any(earlier.passed for earlier in reports):
+            _write_labels(directory / LABELS, prepared.about)
         reports.append(report)
         finished(report)
-    if any(report.passed for report in reports):
-        _write_labels(directory / LABELS, prepared.about)
     return reports
 
 
 def _write_labels(path: Path, about: About) -> None:
     """Write the names of the classes beside the artifacts; names that are not these artifacts' do not stay there."""
+    previous = previous_name(path)
     if about.class_names is not None:
         write_atomically(path, lambda aside: aside.write_text(about.labels, encoding="utf-8"))
+        previous.unlink(missing_ok=True)
     elif path.exists():
-        path.replace(previous_name(path))
-        logger.warning("%s is of an earlier export, and kept as %s", path, previous_name(path).name)
+        path.replace(previous)
+        logger.warning("%s: this export knows no names of classes. What lay there is kept as %s", path, previous.name)
 
 
 def _write_one(name: str, path: str | Path, given: Given, request: Request) -> Report:
-    """Write and verify one artifact, or raise RejectedError."""
+    """Write and verify one artifact, or raise RejectedError, or the ValueError that kept it from being made."""
     check_path(path, name)
-    report = prepare(given, {name: Path(path)}, request).writers[name]()
+    report, error = prepare(given, {name: Path(path)}, request).writers[name]()
+    if isinstance(error, ValueError):
+        raise error
     if not report.passed:
         raise RejectedError(report)
     return report

@@ -6,24 +6,32 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 
 from kres.export import sidecar
 from kres.export.about import About
-from kres.export.conversion.converter import UnsupportedError
 from kres.export.conversion.pixels import INPUT_RANGE, known, with_pixels
 from kres.export.files import metadata
 from kres.export.files.normalisation import RAW, Normalisation
 from kres.export.formats import FORMATS, Options
 from kres.export.losses import Quantized
 from kres.export.placing import accept, reject, rejected_name
-from kres.export.post_training.quantize import GaveUpError, PostTraining, quantize
+from kres.export.post_training.quantize import GaveUpError, PostTraining, check_layers, quantize
 from kres.export.proof.comparison import is_probability
 from kres.export.proof.reports import Reference, Report
 from kres.export.proof.verification import Asked, check_or_report, unmeasured
 from kres.export.request import needs_calibration
 from kres.export.runtimes.compatibility import Platforms
+from kres.preprocessing import Preprocess
+
+
+class Delivery(NamedTuple):
+    """What became of an artifact, and why it could not even be made, where that is so."""
+
+    report: Report
+    error: Exception | None = None
 
 
 def deliver(
@@ -36,11 +44,11 @@ def deliver(
     how: PostTraining,
     platforms: Platforms,
     about: About,
-) -> Report:
+) -> Delivery:
     """Write `path` under a temporary name, run it, and rename it to `path`, or to `<path>.rejected` with a report.
 
     The images of `expected`, and those to calibrate on, are as the artifact takes them. A file that could not even be
-    made leaves a report alone; where the format does not have an operator, UnsupportedError is raised then.
+    made leaves a report alone: int8 would lose too much, or model or images are none that the format can take.
     """
     with _scratch_beside(path) as scratch:
         written = scratch / path.name
@@ -64,18 +72,19 @@ def deliver(
 
         try:
             quantized = _write(name, model, written, options=options, expected=expected, how=how, about=about)
-        except GaveUpError as error:
-            return finish(unmade(name, path, expected, error), None)
-        except UnsupportedError as error:
-            finish(unmade(name, path, expected, error), None)
-            raise
+        except (GaveUpError, ValueError) as error:
+            unmade = unmeasured(len(expected.images), path, name, reason=str(error))
+            return Delivery(finish(unmade, None), error)
         report = _judge(name, written, quantized, options=options, expected=expected, how=how, platforms=platforms)
-        return finish(report, written)
+        return Delivery(finish(report, written))
 
 
-def unmade(name: str, path: Path, expected: Reference, error: Exception) -> Report:
-    """Report an artifact that could not be made."""
-    return unmeasured(len(expected.images), rejected_name(path), name, reason=str(error))
+def check_quantizable(
+    name: str, model: keras.Model, *, options: Options, preprocess: Preprocess | None, how: PostTraining
+) -> None:
+    """Raise ValueError for what quantization of this model would refuse, whatever the images are."""
+    if FORMATS[name].calibrated and FORMATS[name].rounded:
+        check_layers(_fed(name, model, options=options, preprocess=preprocess), how, options.io)
 
 
 @contextmanager
@@ -99,8 +108,7 @@ def _write(
 ) -> Quantized | None:
     """Write the artifact, its metadata within; give the quantized twin that it was made from, if there is one."""
     row, preprocess = FORMATS[name], expected.preprocess
-    if options.pixels:
-        model = with_pixels(model, known(preprocess), rounded=row.calibrated)
+    model = _fed(name, model, options=options, preprocess=preprocess)
     if row.rounded and needs_calibration(model, name) and options.calibration is not None:
         fixed = INPUT_RANGE if options.pixels else {}
         quantized = quantize(model, options.calibration, how, expected, fixed=fixed, io=options.io)
@@ -111,6 +119,13 @@ def _write(
         probabilities = is_probability(expected.outputs)
         metadata.pack(written, about, RAW if options.pixels else own, probabilities=probabilities)
     return options.quantized
+
+
+def _fed(name: str, model: keras.Model, *, options: Options, preprocess: Preprocess | None) -> keras.Model:
+    """Give the model with the input that the artifact takes."""
+    if not options.pixels:
+        return model
+    return with_pixels(model, known(preprocess), rounded=FORMATS[name].calibrated)
 
 
 def _judge(

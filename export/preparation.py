@@ -1,6 +1,7 @@
 """From a model and images to what writes its artifacts: what can be refused is refused here, before the long work."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,18 +13,21 @@ import numpy as np
 from kres.export.about import About
 from kres.export.conversion import models
 from kres.export.conversion.pixels import known, pinned, preprocess_of, to_pixels
-from kres.export.delivery import deliver
+from kres.export.delivery import Delivery, check_quantizable, deliver
 from kres.export.extras import require
 from kres.export.formats import FORMATS, Options
 from kres.export.images import Images, collect
 from kres.export.post_training.quantize import PostTraining
 from kres.export.post_training.representative import check_representative
-from kres.export.proof.reports import Reference, Report
+from kres.export.proof.reports import Reference
+from kres.export.proof.running import interpreter_threads
 from kres.export.proof.verification import as_pixels, reference, require_judgeable
 from kres.export.request import Request, needs_calibration, options_for
 from kres.export.runtimes.compatibility import DEFAULT
 from kres.preprocessing import Preprocess
 from kres.quantization import is_twin
+
+logger = logging.getLogger("kres")
 
 CALIBRATION_IMAGES = 256
 RANDOM_IMAGES = 32
@@ -46,7 +50,7 @@ class Given:
 class Prepared:
     """What writes and verifies each format, what they are compared with, and what the files tell."""
 
-    writers: dict[str, Callable[[], Report]]
+    writers: dict[str, Callable[[], Delivery]]
     expected: Reference
     about: About
 
@@ -57,18 +61,21 @@ class _Evidence:
 
     expected: Reference
     calibration: np.ndarray | None
+    shared: bool = False
+    """Whether the images to verify on are those to calibrate on, for want of others."""
 
     def in_pixels(self) -> "_Evidence":
         """The same as grey levels; raises ValueError where they are none."""
         calibration = self.calibration
         if calibration is not None:
             calibration = pinned(to_pixels(calibration, known(self.expected.preprocess)))
-        return _Evidence(as_pixels(self.expected), calibration)
+        return _Evidence(as_pixels(self.expected), calibration, self.shared)
 
 
 def prepare(given: Given, paths: Mapping[str, Path], request: Request) -> Prepared:
     """Make ready to write `given.model` to a path a format, or raise as `tflite` says."""
     options = _options(given, paths, request)
+    interpreter_threads()  # an environment that says nonsense is told of now, and not of the first file
     model = models.sized(given.model, given.image_size)
     models.check_model(model)
     about = request.about.of(model)
@@ -77,14 +84,20 @@ def prepare(given: Given, paths: Mapping[str, Path], request: Request) -> Prepar
     evidence = _evidence(twin, given, calibrated=any(needs_calibration(model, name) for name in paths), raw=raw)
     expected = evidence.expected
     for name in paths:
-        require_judgeable(name, expected)
+        require_judgeable(name, expected, calibrated=evidence.shared)
     if request.how.max_drop is not None and (expected.others or expected.outputs.ndim != 2):
-        raise ValueError(f"max_drop is of top-1, which takes one score a class. Received: {expected.outputs.shape}")
+        raise ValueError(
+            "max_drop is of top-1, which takes one score a class. "
+            f"Received: max_drop={request.how.max_drop:g} for "
+            f"{1 + len(expected.others)} outputs, the first of shape {expected.outputs.shape}"
+        )
     # Once for all formats: the verification images are many.
     pixels = evidence.in_pixels() if raw else evidence
     folded = models.without_norms(twin)
+    for name in paths:
+        check_quantizable(name, folded, options=options[name], preprocess=expected.preprocess, how=request.how)
 
-    def writer(name: str) -> Callable[[], Report]:
+    def writer(name: str) -> Callable[[], Delivery]:
         own = pixels if options[name].pixels else evidence
         return partial(
             deliver,
@@ -139,10 +152,15 @@ def _evidence(model: keras.Model, given: Given, *, calibrated: bool, raw: bool) 
         check_representative(calibration, model)
     if given.expected is not None:
         return _Evidence(given.expected, calibration)
-    images = given.images
-    if images is None:
-        images = random_images(model, preprocess) if calibration is None else calibration
-    return _Evidence(reference(model, images, given.labels, preprocess=preprocess), calibration)
+    shared = given.images is None and calibration is not None
+    if given.images is not None:
+        images = given.images
+    elif calibration is not None:
+        logger.info("the proof is on the images that ranges are taken from: images= gives it held-out ones")
+        images = calibration
+    else:
+        images = random_images(model, preprocess)
+    return _Evidence(reference(model, images, given.labels, preprocess=preprocess), calibration, shared)
 
 
 def random_images(model: keras.Model, preprocess: Preprocess | None = None) -> np.ndarray:

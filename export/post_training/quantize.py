@@ -20,7 +20,7 @@ from kres.export.proof.reports import Reference
 from kres.export.walking import chunks
 from kres.folding import folded
 from kres.lowering import LoweredModel, lower
-from kres.quantization import quantized_twin, ranges, set_ranges
+from kres.quantization import check_ranges, is_twin, quantized_twin, ranges, set_ranges
 
 logger = logging.getLogger("kres")
 
@@ -81,6 +81,20 @@ def quantize(
         return quantized
     tolerance = Tolerance(drop=how.max_drop / 100, logits=False)
     return _search(maker, quantized, expected, tolerance, integer_edges=io != "float32")
+
+
+def check_layers(model: keras.Model, how: PostTraining, io: str) -> None:
+    """Raise what int8 raises for a twin without ranges, names of no layers, and layers that must be int8 for `io`.
+
+    All that can be told of a model without images, and so before the long work; arguments as in `quantize`.
+    """
+    if is_twin(model):
+        check_ranges(model)
+        require_edges(model, io)
+    elif how.keep_float or io != "float32":
+        model = folded(model)
+        kept = match_layers(how.keep_float, list(lower(model).parts))
+        require_edges(quantized_twin(model, keep_float=kept), io)
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,32 @@ from kres.export.runner import open_saved_model
 from kres.export.runtimes.interpreters import CURRENT, Runtime
 from kres.export.runtimes.session import opened
 from kres.export.walking import CHUNK
+from kres.hardware import cores
+
+# For one who runs several things side by side.
+THREADS = "TF_NUM_INTRAOP_THREADS"
 
 Outputs = tuple[np.ndarray, ...]
 Shapes = tuple[tuple[int, ...], list[tuple[int, ...]]]
 """Of the input and of each output, without the batch."""
 
 
+def interpreter_threads() -> int:
+    """How many threads an interpreter gets: as many as TensorFlow's own variable says, else one a core.
+
+    Raises ValueError where it says what is no whole number; 0 leaves the choice to the program, as in TensorFlow.
+    """
+    given = os.environ.get(THREADS) or "0"
+    try:
+        threads = int(given)
+    except ValueError:
+        raise ValueError(f"{THREADS} must be a whole number of threads. Received: {THREADS}={given!r}") from None
+    return threads if threads >= 1 else cores()
+
+
 def run_tflite(path: str | Path, reference: Reference, runtime: Runtime = CURRENT) -> tuple[Outputs, str]:
     """Give a TFLite file's outputs (n, ...) in a runtime, and the runtime's name with its version and processor."""
-    # TensorFlow's own variable, for one who runs several things side by side.
-    threads = int(os.environ.get("TF_NUM_INTRAOP_THREADS") or os.cpu_count() or 1)
-    with opened(path, threads=threads, runtime=runtime.package, python=runtime.python) as session:
+    with opened(path, threads=interpreter_threads(), runtime=runtime.package, python=runtime.python) as session:
         _check_shapes(session.input, session.outputs, reference, path)
         answers = [session.answers(image) for image in reference.images]
         label = f"{runtime.name} {session.version}, {session.machine}"

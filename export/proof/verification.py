@@ -121,27 +121,41 @@ def check(
     """
     found = artifact_format(path)
     name = found if asked is None else asked.format
-    if name != found:
-        logger.warning("%s: %s changes nothing in this model, and the file is as %s is", Path(path).name, name, found)
+    broken = _other_format(path, name, found)
     require_judgeable(name, reference)
     if asked is None and takes_pixels(path):
         reference = as_pixels(reference)
     tolerance = FORMATS[name].tolerance if asked is None else asked.tolerance
-    broken = "" if asked is None else _other_types(path, asked.io)
-    if found in ALONE:
-        report = judge(reference, ALONE[found](path, reference), tolerance, path=path, name=name)
-    else:
+    types = "" if asked is None else _other_types(path, asked.io)
+    lack = ""
+    if FORMATS[found].tflite:
         report = judge_all(reference, _answers(path, reference, platforms.runtimes), tolerance, path=path, name=name)
         lack = "" if platforms.target is None else lacking(path, platforms.target)
-        broken = "; ".join(filter(None, (broken, lack)))
-    if not broken:
+    else:
+        report = judge(reference, ALONE[found](path, reference), tolerance, path=path, name=name)
+    if not (broken or types or lack):
         return report
-    return dataclasses.replace(report, passed=False, reason="; ".join(filter(None, (broken, report.reason))))
+    return dataclasses.replace(
+        report, passed=False, reason="; ".join(filter(None, (broken, types, lack, report.reason)))
+    )
 
 
 def as_pixels(reference: Reference) -> Reference:
     """Give the reference with the grey levels that its images were made of."""
     return dataclasses.replace(reference, images=to_pixels(reference.images, known(reference.preprocess)))
+
+
+def _other_format(path: str | Path, name: str, found: str) -> str:
+    """Say that an artifact is of another format than the one that was asked for.
+
+    A TFLite file in float32 is as it should be where the model has nothing to quantize: that is logged alone.
+    """
+    if name == found:
+        return ""
+    if found == "float32" and FORMATS[name].tflite:
+        logger.warning("%s: %s changes nothing in this model, and the file is as %s is", Path(path).name, name, found)
+        return ""
+    return f"the file is as {found} is, and {name} was asked for"
 
 
 def _other_types(path: str | Path, io: str) -> str:
@@ -167,13 +181,17 @@ def _answers(path: str | Path, reference: Reference, runtimes: Sequence[Runtime]
     return found
 
 
-def require_judgeable(name: str, reference: Reference) -> None:
-    """Raise ValueError where a format is judged by top-1, and the reference has too few images for it."""
+def require_judgeable(name: str, reference: Reference, *, calibrated: bool = False) -> None:
+    """Raise ValueError where a format is judged by top-1, and the reference has too few images for it.
+
+    `calibrated` says that the images are those to calibrate on, since no others were given.
+    """
     has_classes = reference.outputs.ndim == 2 and not reference.others
     if FORMATS[name].tolerance.drop is not None and has_classes and len(reference.images) < FEWEST_FOR_TOP1:
+        whose = " calibration images and images=None" if calibrated else ""
         raise ValueError(
-            f"{name} is judged by top-1, which takes at least {FEWEST_FOR_TOP1} held-out images. "
-            f"Received: {len(reference.images)}"
+            f"{name} is judged by top-1, which takes at least {FEWEST_FOR_TOP1} held-out images: give them as images=. "
+            f"Received: {len(reference.images)}{whose}"
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kres.export.files.inspection import artifact_format, size
+from kres.export.formats import FORMATS
 from kres.export.runtimes.operators import Part, cut
 from kres.export.runtimes.session import PATIENCE_SECONDS, command, environment, failure, hanging
 
@@ -87,7 +88,7 @@ def benchmark(path: str | Path, threads: int = 2, *, runs: int = RUNS, operators
         raise ValueError(f"threads and runs must be at least 1. Received: threads={threads}, runs={runs}")
     path = Path(path)
     name = artifact_format(path)
-    parts = cut(path) if operators and name not in ("saved_model", "onnx") else []
+    parts = cut(path) if operators and FORMATS[name].tflite else []
     with _written(parts) as directory:
         result = _measured(path, threads, runs, ["--parts", directory] if parts else [])
     low, median, high = np.percentile(result["times_ms"], (25, 50, 75))

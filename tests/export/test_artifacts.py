@@ -152,7 +152,28 @@ def test_one_rejected_format_stops_no_other(model, images, tmp_path, monkeypatch
     export.export_all(model, tmp_path, ["float32"], expected=expected)
     assert not (tmp_path / "labels.txt").exists(), "names of an earlier export"
     assert (tmp_path / "labels.txt.previous").read_text().split() == ["a", "b", "c", "d", "e"]
+    export.export_all(model, tmp_path, ["float32"], expected=expected, request=export.Request(about=about))
+    assert (tmp_path / "labels.txt").exists() and not (tmp_path / "labels.txt.previous").exists()
     assert (tmp_path / "model.float32.tflite").exists() and not (tmp_path / "model.float16.tflite").exists()
+
+
+@pytest.mark.parametrize("names", [None, ("v", "w", "x", "y", "z")])
+def test_labels_lie_beside_their_own_artifacts_whatever_ends_the_export(model, images, tmp_path, caplog, names):
+    (tmp_path / "labels.txt").write_text("mine")
+
+    def ended(report):
+        raise KeyboardInterrupt
+
+    request = export.Request(about=export.About(class_names=names))
+    with pytest.raises(KeyboardInterrupt):
+        export.export_all(model, tmp_path, ["float32", "float16"], request=request, finished=ended)
+    assert (tmp_path / "model.float32.tflite").exists()
+    if names is None:
+        assert not (tmp_path / "labels.txt").exists()
+        assert (tmp_path / "labels.txt.previous").read_text() == "mine"
+        assert "What lay there is kept as labels.txt.previous" in caplog.text
+    else:
+        assert (tmp_path / "labels.txt").read_text().split() == list(names)
 
 
 def test_unsupported_layer_is_named(tmp_path):

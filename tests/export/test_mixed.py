@@ -12,6 +12,7 @@ from kres.export import sidecar
 from kres.export.conversion.casts import without_casts
 from kres.export.files.inspection import inspect
 from kres.export.losses import EXACT_DB
+from kres.quantization import observe_ranges, quantized_twin
 
 
 def convolutions(path):
@@ -55,12 +56,51 @@ def test_a_file_without_such_casts_stays_as_it_is(model, images, tmp_path):
     assert without_casts(content) is content
 
 
-def test_a_mistake_is_an_error_of_several_formats_too(model, images, tmp_path):
+MISTAKES = {
+    "keep_float": ({"how": export.PostTraining(keep_float=("nope",))}, r"Closest: \w+\. Received: 'nope'"),
+    "edge": (
+        {"how": export.PostTraining(keep_float=("stem_conv",)), "io": "uint8", "pixels": False},
+        "io='uint8', and in float32 the input",
+    ),
+    "max_drop": ({"how": export.PostTraining(max_drop=0.3)}, r"one score a class.*max_drop=0.3 for 1 outputs"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_before_the_first_of_several_formats(model, images, tmp_path, mistake):
+    asked, words = MISTAKES[mistake]
     maps = keras.Model(model.input, model.get_layer("block0_2_conv").output)
-    for network, how in ((model, export.PostTraining(keep_float=("nope",))), (maps, export.PostTraining(max_drop=0.3))):
-        request = export.Request(how=how)
-        with pytest.raises(ValueError, match=r"nope|one score a class"):
-            export.export_all(network, tmp_path, ["float32", "int8"], calibration=images, request=request)
+    network, request = maps if mistake == "max_drop" else model, export.Request(**asked)
+    with pytest.raises(ValueError, match=words):
+        export.export_all(network, tmp_path, ["float32", "int8"], calibration=images, request=request)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_twin_that_int8_cannot_be_written_from_is_told_before(model, images, tmp_path):
+    twin = quantized_twin(model, keep_float="stem_conv")
+    with pytest.raises(ValueError, match="a range for each activation"):
+        export.export_all(twin, tmp_path, ["saved_model", "int8"])
+    observe_ranges(twin, [images])
+    request = export.Request(io="int8")
+    with pytest.raises(ValueError, match="read by 'stem_conv'"):
+        export.export_all(twin, tmp_path, ["saved_model", "int8"], request=request)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_shows_in_the_making_alone_stops_no_other_format(model, images, tmp_path, monkeypatch):
+    """Activations that are infinite on an image to calibrate on, and on none to verify on."""
+    spoiled = images.copy()
+    spoiled[3] = 3e38
+    expected = export.reference(model, images)
+    reports = export.export_all(model, tmp_path, ["int8", "float32"], expected=expected, calibration=spoiled)
+    assert [report.passed for report in reports] == [False, True]
+    assert "finite on every calibration image" in reports[0].reason
+    names = ["model.float32.tflite", "model.float32.tflite.json", "model.int8.tflite.rejected.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    told = json.loads((tmp_path / names[2]).read_text())
+    assert told["reason"] == reports[0].reason and told["passed"] is False
+    with pytest.raises(ValueError, match="finite on every calibration image"):
+        export.tflite(model, tmp_path / "m", quantization="int8", calibration=spoiled, images=images)
 
 
 def test_a_larger_drop_is_allowed_where_it_is_asked_for(model, images, tmp_path):
@@ -132,6 +172,6 @@ def test_calibration_images_that_cannot_be(model, images, tmp_path, spoil, words
 
 def test_calibration_images_of_another_scale_are_warned_of(model, images, tmp_path, caplog):
     grey = (images * 40 + 120).clip(0, 255).round()
-    with pytest.raises(ValueError, match="find a layer"):  # which is told later, and spares the file
+    with pytest.raises(ValueError, match="find a layer"):  # which is told after it, and spares the file
         export.tflite(model, tmp_path / "m", quantization="int8", calibration=grey, images=images, keep_float="nope")
     assert "wrongly scaled: they span 0 to 255 in whole numbers" in caplog.text

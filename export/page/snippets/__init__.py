@@ -40,15 +40,16 @@ LANGUAGES: dict[str, tuple[Language, ...]] = {
         Language("JavaScript (browser)", "javascript.txt"),
     ),
     "saved_model": (Language("Python", "python.txt"),),
-    "saved_model of image files": (Language("Python", "saved_model.txt"),),
     "onnx": (Language("Python", "python.txt"), Language("JavaScript (browser)", "javascript.txt")),
 }
 """The languages of each kind of artifact."""
+OF_IMAGE_FILES = (Language("Python", "saved_model.txt"),)
+"""Those of a SavedModel that takes the bytes of image files, and needs no more than them."""
 
 
 def languages_of(kind: str, tensors: Interface) -> tuple[Language, ...]:
-    """Give the languages for an artifact; a SavedModel that takes the bytes of image files needs no more than those."""
-    return LANGUAGES[f"{kind} of image files" if BYTES in tensors.signatures else kind]
+    """Give the languages for an artifact of a kind that declares these tensors."""
+    return OF_IMAGE_FILES if BYTES in tensors.signatures else LANGUAGES[kind]
 
 
 def facts(

@@ -14,7 +14,7 @@ import pytest
 from kres.export.files.inspection import artifact_format
 from kres.export.files.interfaces import Tensor, interface
 from kres.export.page import Artifact, snippets
-from kres.export.page.snippets import LANGUAGES, facts, languages_of, snippet
+from kres.export.page.snippets import LANGUAGES, OF_IMAGE_FILES, facts, languages_of, snippet
 from kres.export.proof.verification import unmeasured
 from kres.export.runner import dequantize, quantize
 from tests.export.chromium import chromium
@@ -352,5 +352,5 @@ def test_tensors_are_read_as_an_interpreter_gives_them(classifiers):
 
 def test_templates_travel_with_the_package():
     folder = Path(snippets.__file__).parent
-    named = {language.template for languages in LANGUAGES.values() for language in languages}
+    named = {language.template for languages in (*LANGUAGES.values(), OF_IMAGE_FILES) for language in languages}
     assert named == {path.name for path in folder.glob("*.txt")}

@@ -12,8 +12,10 @@ from kres import export
 from kres.export.files.errors import ArtifactError
 from kres.export.files.inspection import artifact_format, inspect
 from kres.export.preparation import random_images
+from kres.export.proof.running import interpreter_threads
 from kres.export.runtimes import session
 from kres.export.runtimes.session import opened
+from kres.hardware import cores
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +155,41 @@ def test_images_and_labels_that_cannot_be(model, images, tflite):
 
 
 def test_top1_needs_images(model, images, tmp_path):
-    with pytest.raises(ValueError, match="at least 32 held-out images"):
+    with pytest.raises(ValueError, match=r"at least 32 held-out images: .*Received: 31$"):
         export.tflite(model, tmp_path / "m.tflite", quantization="dynamic", images=images[:31])
+    with pytest.raises(ValueError, match=r"give them as images=\. Received: 20 calibration images and images=None"):
+        export.tflite(model, tmp_path / "m.tflite", quantization="int8", calibration=images[:20])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_proof_on_the_calibration_images_is_told(model, images, tmp_path, caplog, own):
+    caplog.set_level("INFO", "kres")
+    given = {"calibration": images, "images": images[:32] if own else None}
+    with pytest.raises(ValueError, match="Closest"):  # which is told after it, and spares the file
+        export.tflite(model, tmp_path / "m.tflite", quantization="int8", keep_float="nope", **given)
+    assert ("the proof is on the images that ranges are taken from" in caplog.text) is not own
+
+
+def test_threads_are_those_that_tensorflow_is_told(monkeypatch, model, tmp_path):
+    for value, threads in {"3": 3, "0": cores(), "-1": cores(), "": cores()}.items():
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", value)
+        assert interpreter_threads() == threads >= 1
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    assert interpreter_threads() == cores()
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "two")
+    with pytest.raises(ValueError, match=r"a whole number of threads\. Received: TF_NUM_INTRAOP_THREADS='two'"):
+        export.export_all(model, tmp_path, ["saved_model", "float32"])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("asked", "written"), [("dynamic", "float16"), ("float32", "float16"), ("onnx", "float32")])
+def test_a_writer_of_another_format_breaks_the_artifact(model, images, tmp_path, monkeypatch, asked, written):
+    liar = dataclasses.replace(export.FORMATS[asked], write=export.FORMATS[written].write, extra=None)
+    monkeypatch.setitem(export.FORMATS, asked, liar)
+    (report,) = export.export_all(model, tmp_path, [asked], expected=export.reference(model, images))
+    assert not report.passed and f"the file is as {written} is, and {asked} was asked for" in report.reason
+    assert not (tmp_path / f"model{liar.suffix}").exists()
 
 
 def test_model_that_answers_nan_is_an_error(images):

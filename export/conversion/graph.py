@@ -1,5 +1,8 @@
 """A TFLite graph rewritten so that XNNPACK takes it whole, and runs it faster: the same values, other operators.
 
+Two exceptions: the probabilities of an int8 file are no longer rounded, and what `dynamic` rounds image by image hangs
+on what is computed (see `strides`).
+
 What the converter leaves outside the delegate splits the graph in partitions, and runs on one thread by kernels that
 are slower. Symmetric padding needs no rewriting: XNNPACK pads as it convolves.
 """

@@ -4,6 +4,7 @@ The original ResNet strides in the 1x1 convolutions that begin a stage (He et al
 Image Recognition"), so that of the block before them three values in four are read by nothing.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,28 @@ from kres.export.conversion.tflite_graph import Graph
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 Strides = tuple[int, int]
+_MARK = re.compile(r"@(\d+)x(\d+)$")
+
+
+def strides_of(name: str) -> tuple[str, Strides]:
+    """Give a tensor's name without what `stride_earlier` notes there, and the strides that it notes: `x@2x2`."""
+    match = _MARK.search(name)
+    return (name[: match.start()], (int(match[1]), int(match[2]))) if match else (name, (1, 1))
 
 
 def stride_earlier(graph: Graph, node: Any) -> bool:
     """Let what computes a tensor stride, where all that read it are convolutions of one tap and one stride.
 
-    Every value that is still computed is the same. A sum strides where one of its terms is a convolution that can; a
-    term that others read in full is subsampled for it.
+    Every value that is still computed is the same; but in `dynamic`, where the interpreter rounds a convolution's input
+    by the largest value that is there, it may be rounded otherwise. A sum strides where one of its terms is a
+    convolution that can; a term that others read in full is subsampled for it. The tensor's name notes the strides.
     """
-    if graph.kind(node) not in CONVOLUTIONS:
+    if graph.kind(node) not in CONVOLUTIONS or (strides := _strides(node)) == (1, 1):
         return False
-    tensor, strides = int(node.inputs[0]), _strides(node)
+    tensor = int(node.inputs[0])
     readers = list(graph.readers(tensor))
     alike = all(_one_tap(graph, reader) and _strides(reader) == strides for reader in readers)
-    if strides == (1, 1) or not alike or not _can_stride(graph, tensor):
+    if not alike or not _can_stride(graph, tensor):
         return False
     _stride(graph, tensor, strides)
     for reader in readers:
@@ -69,6 +78,8 @@ def _stride(graph: Graph, tensor: int, strides: Strides) -> None:
     else:
         maker.inputs = [_strided_term(graph, maker, int(term), strides) for term in maker.inputs]
     graph.tensors[tensor].shape = strided
+    name, before = strides_of(graph.tensors[tensor].name.decode())
+    graph.tensors[tensor].name = f"{name}@{before[0] * strides[0]}x{before[1] * strides[1]}".encode()
     # Of one tap itself, it may hand the stride on.
     stride_earlier(graph, maker)
 

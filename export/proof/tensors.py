@@ -9,8 +9,10 @@ import numpy as np
 
 from kres.export.conversion import models
 from kres.export.conversion.pixels import known, preprocess_of, takes_pixels, to_pixels
+from kres.export.conversion.strides import Strides, strides_of
 from kres.export.files.errors import ArtifactError
-from kres.export.files.inspection import artifact_format, operator_outputs
+from kres.export.files.inspection import Computed, artifact_format, operator_outputs
+from kres.export.formats import FORMATS
 from kres.export.losses import LayerError, decibels
 from kres.export.runtimes.interpreters import CURRENT, Runtime
 from kres.export.runtimes.session import opened
@@ -30,10 +32,10 @@ def tensor_errors(
     """Compare the layers of a TFLite file with the Keras model's on at most 16 images (n, h, w, c), in its order.
 
     Layers that the converter fused into a later one have no tensor of their own and no row; one that the file computes
-    only where a stride behind it reads is compared there. Runs without XNNPACK, which
-    keeps its inner tensors to itself. Raises ArtifactError for what is no TFLite file of this model's layers.
+    only where a stride behind it reads is compared there. Runs without XNNPACK, which keeps its inner tensors to
+    itself. Raises ArtifactError for what is no TFLite file of this model's layers.
     """
-    if artifact_format(path) in ("saved_model", "onnx"):
+    if not FORMATS[artifact_format(path)].tflite:
         raise ArtifactError(f"only a TFLite file has tensors to compare layer by layer. Received: {path}")
     preprocess = preprocess or preprocess_of(model)
     model = models.float32_twin(model)
@@ -44,22 +46,23 @@ def tensor_errors(
         raise ArtifactError(f"no tensor of this file has the name of a layer of the model. Received: {path}")
     activations = keras.Model(model.inputs[0], [model.get_layer(name).output for name in places])
     signal, noise = np.zeros(len(places)), np.zeros(len(places))
-    indices = list(places.values())
+    indices = [tensor.index for tensor in places.values()]
     images = images[:LAYER_IMAGES]
     inputs = to_pixels(images, known(preprocess)) if takes_pixels(path) else images
     with opened(path, runtime=runtime.package, python=runtime.python, tensors=indices) as session:
         for image, fed in zip(images, inputs, strict=True):
             expected = keras.tree.flatten(activations(image[None], training=False))
             found = session.answers(fed)[len(session.outputs) :]
-            for row, (ours, theirs) in enumerate(zip(expected, found, strict=True)):
+            for row, (ours, theirs, tensor) in enumerate(zip(expected, found, places.values(), strict=True)):
+                high, wide = strides_of(tensor.name)[1]
                 exact = keras.ops.convert_to_numpy(ours)[0].astype(np.float64)
-                exact = exact[_steps(exact.shape, theirs.shape)]
+                exact = exact if (high, wide) == (1, 1) else exact[::high, ::wide]
                 signal[row] += np.square(exact).sum()
                 noise[row] += np.square(theirs - exact).sum()
     return [LayerError(name=name, snr_db=decibels(*pair)) for name, *pair in zip(places, signal, noise, strict=True)]
 
 
-def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:
+def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, Computed]:
     """Find the tensor of each layer that has one, by its name `model/layer/operation` and its shape, in their order.
 
     A fused operation names all of its parts, the last one first: `net/act/Relu;net/norm/add;net/conv/convolution` is
@@ -67,7 +70,7 @@ def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:
     """
     layers = {layer.name: layer for layer in model.layers}
     tensors = operator_outputs(path)
-    names = [[_component(part) for part in tensor.name.split(";")] for tensor in tensors]
+    names = [[_component(part) for part in strides_of(tensor.name)[0].split(";")] for tensor in tensors]
     # Traced for the second time in a graph, `act` calls itself `act_1`, which may be another layer's name too.
     plain, numbered = ([[rule(part) for part in parts] for parts in names] for rule in (str, _without_number))
     names = max(numbered, plain, key=lambda found: len({part for parts in found for part in parts} & layers.keys()))
@@ -75,22 +78,21 @@ def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, int]:
     found = {}
     # A softmax leaves the file under a name of its own.
     final = model.outputs[0]._keras_history.operation.name if len(model.outputs) == 1 else ""
-    if final:
+    if final in layers:  # and no operation such as a bare `+`
         last[final] = next(row for row, tensor in enumerate(tensors) if tensor.is_output)
     for name, row in sorted(last.items(), key=operator.itemgetter(1)):
-        fits = tensors[row].shape[:1] == (1,) and _steps(layers[name].output.shape[1:], tensors[row].shape[1:])
+        own = layers[name].output.shape[1:]
+        fits = tensors[row].shape == (1, *_strided(own, strides_of(tensors[row].name)[1]))
         if fits and (name == final or names[row][0] == name):
-            found[name] = tensors[row].index
+            found[name] = tensors[row]
     return found
 
 
-def _steps(full: tuple[int, ...], part: tuple[int, ...]) -> tuple[slice, ...]:
-    """Give the steps along each axis but the last at which `part` lies in `full`; none where it does not."""
-    if len(full) != len(part) or full[-1] != part[-1]:
-        return ()
-    steps = [-(-whole // some) for whole, some in zip(full, part, strict=True)]
-    fits = all(-(-whole // step) == some for whole, step, some in zip(full, steps, part, strict=True))
-    return tuple(slice(None, None, step) for step in steps) if fits else ()
+def _strided(shape: tuple[int, ...], strides: Strides) -> tuple[int, ...]:
+    """Give the shape of what strides over height and width leave of a map (h, w, c)."""
+    if strides == (1, 1):
+        return shape
+    return tuple(-(-size // step) for size, step in zip(shape, (*strides, 1), strict=False))
 
 
 def _component(part: str) -> str:

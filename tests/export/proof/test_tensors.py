@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from kres import export
-from kres.export.files.inspection import operator_outputs
 from kres.export.losses import EXACT_DB, decibels
 from kres.export.proof.tensors import layer_tensors
 from tests.export.test_networks import shortened
@@ -63,13 +62,45 @@ def test_layers_of_several_operations(row, tmp_path):
     assert len(errors) > 20 and min(error.snr_db for error in errors) > EXACT_DECIBELS
 
 
+@pytest.mark.parametrize(("size", "strides"), [((9, 9), (4, 4)), ((4, 5), (3, 2)), ((9, 6), (2, 4)), ((5, 4), (1, 3))])
+def test_layers_that_stride_for_a_later_one_are_compared_where_they_are_computed(size, strides, tmp_path):
+    """Three rows of nine are every third or every fourth one: which, the file says."""
+    layers = keras.layers
+    image = keras.Input((*size, 3))
+    x = layers.ReLU(name="relu")(layers.Conv2D(4, 3, padding="same", name="conv")(image))
+    model = keras.Model(image, layers.Conv2D(2, 1, strides=strides, name="next")(x))
+    images = np.random.default_rng(0).normal(size=(2, *size, 3)).astype(np.float32)
+    export.tflite(model, tmp_path / "m.tflite", images=images)
+    place = layer_tensors(model, tmp_path / "m.tflite")["relu"]
+    assert place.shape == (1, *model.output.shape[1:3], 4)
+    found = {error.name: error.snr_db for error in export.tensor_errors(model, tmp_path / "m.tflite", images)}
+    assert found.keys() == {"relu", "next"} and min(found.values()) > EXACT_DECIBELS
+
+
+def test_an_output_of_one_number_an_image(images, tmp_path):
+    layers = keras.layers
+    net = [layers.Input(images.shape[1:]), layers.Conv2D(4, 3, name="conv"), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([*net, layers.Dense(1), layers.Reshape((), name="score")])
+    assert model.outputs[0].shape == (None,)
+    export.tflite(model, tmp_path / "m.tflite", images=images)
+    found = {error.name: error.snr_db for error in export.tensor_errors(model, tmp_path / "m.tflite", images[:2])}
+    assert {"conv", "score"} <= found.keys() and min(found.values()) > EXACT_DECIBELS
+
+
+def test_an_output_that_no_layer_computes(images, tmp_path):
+    image = keras.Input(images.shape[1:])
+    first, second = (keras.layers.Conv2D(4, 1, name=name)(image) for name in ("first", "second"))
+    model = keras.Model(image, first + second)
+    export.tflite(model, tmp_path / "m.tflite", images=images)
+    assert layer_tensors(model, tmp_path / "m.tflite").keys() == {"first", "second"}
+
+
 def test_names_that_a_second_tracing_would_make(model, files, tmp_path):
     """`re_lu_1` is what the converter calls the layer `re_lu`, and another layer's name."""
     found = layer_tensors(model, files["float32"])
-    shapes = {tensor.index: tensor.shape for tensor in operator_outputs(files["float32"])}
     relus = sorted(layer.name for layer in model.layers if isinstance(layer, keras.layers.ReLU))
-    assert set(relus) <= set(found) and len(set(found.values())) == len(found)
-    assert all(shapes[index] == (1, *model.get_layer(name).output.shape[1:]) for name, index in found.items())
+    assert set(relus) <= set(found) and len({tensor.index for tensor in found.values()}) == len(found)
+    assert all(tensor.shape == (1, *model.get_layer(name).output.shape[1:]) for name, tensor in found.items())
 
 
 def test_decibels():

@@ -85,12 +85,7 @@ def prepare(given: Given, paths: Mapping[str, Path], request: Request) -> Prepar
     expected = evidence.expected
     for name in paths:
         require_judgeable(name, expected, calibrated=evidence.shared)
-    if request.how.max_drop is not None and (expected.others or expected.outputs.ndim != 2):
-        raise ValueError(
-            "max_drop is of top-1, which takes one score a class. "
-            f"Received: max_drop={request.how.max_drop:g} for "
-            f"{1 + len(expected.others)} outputs, the first of shape {expected.outputs.shape}"
-        )
+    _check_max_drop(request.how.max_drop, expected)
     # Once for all formats: the verification images are many.
     pixels = evidence.in_pixels() if raw else evidence
     folded = models.without_norms(twin)
@@ -134,6 +129,15 @@ def _options(given: Given, names: Collection[str], request: Request) -> dict[str
             f"Received: them and the fake-quantized {model.name!r}"
         )
     return options
+
+
+def _check_max_drop(max_drop: float | None, expected: Reference) -> None:
+    if max_drop is not None and (expected.others or expected.outputs.ndim != 2):
+        shapes = ", ".join(str(output.shape) for output in (expected.outputs, *expected.others))
+        raise ValueError(
+            "max_drop is of top-1, which takes one output of one score a class. "
+            f"Received: max_drop={max_drop:g} and outputs of shape {shapes}"
+        )
 
 
 def _evidence(model: keras.Model, given: Given, *, calibrated: bool, raw: bool) -> _Evidence:

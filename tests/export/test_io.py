@@ -48,14 +48,14 @@ def test_layers_in_float32_between_integers(model, images, tmp_path):
 
 
 def test_raw_pixels_in_float32_are_no_bytes(tmp_path):
-    with pytest.raises(ValueError, match="the input 'pixels', read by 'normalise'"):
+    with pytest.raises(ValueError, match="the input 'kres_pixels', read by 'kres_normalise'"):
         export.tflite(
             network(),
             tmp_path / "m.tflite",
             quantization="int8",
             calibration=PIXELS,
             io="uint8",
-            keep_float="normalise",
+            keep_float="kres_normalise",
         )
     assert not os.listdir(tmp_path)
 

@@ -62,7 +62,7 @@ MISTAKES = {
         {"how": export.PostTraining(keep_float=("stem_conv",)), "io": "uint8", "pixels": False},
         "io='uint8', and in float32 the input",
     ),
-    "max_drop": ({"how": export.PostTraining(max_drop=0.3)}, r"one score a class.*max_drop=0.3 for 1 outputs"),
+    "max_drop": ({"how": export.PostTraining(max_drop=0.3)}, r"one score a class.*max_drop=0.3 and outputs of shape"),
 }
 
 

@@ -188,9 +188,9 @@ def require_judgeable(name: str, reference: Reference, *, calibrated: bool = Fal
     """
     has_classes = reference.outputs.ndim == 2 and not reference.others
     if FORMATS[name].tolerance.drop is not None and has_classes and len(reference.images) < FEWEST_FOR_TOP1:
-        whose = " calibration images and images=None" if calibrated else ""
+        whose = " calibration images, and no others: pass held-out ones as images=" if calibrated else ""
         raise ValueError(
-            f"{name} is judged by top-1, which takes at least {FEWEST_FOR_TOP1} held-out images: give them as images=. "
+            f"{name} is judged by top-1, which takes at least {FEWEST_FOR_TOP1} held-out images. "
             f"Received: {len(reference.images)}{whose}"
         )
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
+from importlib.abc import Loader
 from types import ModuleType
 from typing import Any
 
@@ -23,32 +24,28 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # By default SIGTERM ends a process on the spot, and half-written artifacts would stay behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    package = _package_of_modules_alone("kres")
+    spec = importlib.util.find_spec("kres")
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"the kres command needs the package kres: install it. Received: {spec}")
+    # Modules of the package can be imported before its own code has run, unless a program has imported it already.
+    package = sys.modules.setdefault("kres", importlib.util.module_from_spec(spec))
 
     from kres.cli.app import run
 
-    run(partial(_start, package))
+    run(partial(_start, package, spec.loader))
 
 
-def _package_of_modules_alone(name: str) -> ModuleType:
-    """The package, of which modules can be imported although its own code has not run."""
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    package = sys.modules[name] = importlib.util.module_from_spec(spec)
-    return package
-
-
-def _start(package: ModuleType) -> None:
-    """Load TensorFlow in silence, and run the package's own code."""
-    # What is imported stays: looking through it for garbage, again and again, takes a fifth of the start.
+def _start(package: ModuleType, loader: Loader) -> None:
+    """Load TensorFlow in silence, and run the package's own code where it has not run."""
+    # What is imported stays, and looking through it for garbage again and again takes time.
     gc.disable()
     with _held_back_unless_it_fails():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # looks for GPUs, and complains where there is no driver
         _use_onednn(tf)
-    assert package.__spec__ is not None and package.__spec__.loader is not None
-    package.__spec__.loader.exec_module(package)
+    if not hasattr(package, "__all__"):
+        loader.exec_module(package)
     gc.freeze()
     gc.enable()
 
@@ -66,9 +63,19 @@ def _use_onednn(tf: Any) -> None:
 
 @contextlib.contextmanager
 def _held_back_unless_it_fails() -> Iterator[None]:
-    """Keep from standard error what TensorFlow writes there as it starts, past all its own settings for logs."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
+    """Keep from standard error what TensorFlow writes there as it starts, past all its own settings for logs.
+
+    Where standard error is closed, or nothing can be written elsewhere, it stays as it is.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            held = None if sys.stderr is None else stack.enter_context(tempfile.TemporaryFile())
+        except OSError:
+            held = None
+        if held is None:
+            yield
+            return
+        sys.stderr.flush()
         original = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
@@ -80,3 +87,9 @@ def _held_back_unless_it_fails() -> Iterator[None]:
         finally:
             os.dup2(original, 2)
             os.close(original)
+
+
+if __name__ == "__main__":
+    # A run that looks for the command that started it looks for this name.
+    sys.modules["kres_command"] = sys.modules[__name__]
+    main()

@@ -16,7 +16,7 @@ from kres.export.post_training.calibration import PERCENTILE
 from kres.export.post_training.quantize import PostTraining
 from kres.export.preparation import Given, prepare
 from kres.export.proof.reports import Reference, Report
-from kres.export.request import Request, check_batch, check_directory, check_format, check_io, check_path, closest
+from kres.export.request import Request, check_batch, check_io, check_path, closest, places
 from kres.export.runtimes.compatibility import Platforms
 from kres.export.runtimes.interpreters import CURRENT, Runtime
 from kres.preprocessing import Preprocess
@@ -178,12 +178,7 @@ def export_all(
     arguments and errors as in `tflite`.
     """
     directory = Path(directory)
-    paths = {key: directory / f"{name}{FORMATS[check_format(key)].suffix}" for key in formats}
-    if directory.is_dir():
-        for key, path in paths.items():
-            check_path(path, key)
-    else:
-        check_directory(directory)
+    paths = places(directory, formats, name=name)
     given = Given(model=model, expected=expected, calibration=calibration, image_size=image_size)
     prepared = prepare(given, paths, request)
     directory.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ EXTRAS = {"quantizer": ("ai_edge_quantizer",), "onnx": ("onnx", "onnxruntime", "
 """Packages that an extra of kres brings, by the names that they are imported by."""
 
 
-class MissingExtraError(ImportError):
+class MissingExtraError(ModuleNotFoundError):
     """A format needs packages that are not installed; the message names the extra of kres that brings them."""
 
 

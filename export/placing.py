@@ -24,12 +24,21 @@ def previous_name(path: Path) -> Path:
 def accept(written: Path, facts: Path, path: Path) -> None:
     """Give an artifact and its JSON their final names; what earlier exports left aside is gone then.
 
-    The directory of `facts`, here and in `reject`, takes what is to be removed.
+    The directory of `facts`, here and in `reject`, takes what is to be removed. Where this ends before the artifact has
+    its name, what stood there keeps its JSON.
     """
-    _place(written, facts, path)
+    own, replaced = path_of(path), facts.with_name("replaced.json")
+    try:
+        if own.exists():
+            os.rename(own, replaced)
+        move(written, path)
+    except BaseException:
+        if written.exists() and replaced.exists():
+            os.rename(replaced, own)
+        raise
+    os.replace(facts, own)
     for leftover in (rejected_name(path), previous_name(path)):
-        path_of(leftover).unlink(missing_ok=True)
-        _discard(leftover, facts.parent)
+        _clear(leftover, facts.parent)
 
 
 def reject(written: Path | None, facts: Path, path: Path) -> None:
@@ -38,7 +47,11 @@ def reject(written: Path | None, facts: Path, path: Path) -> None:
     What stood under the final name is kept as `.previous`.
     """
     _set_aside(path, facts.parent)
-    _place(written, facts, rejected_name(path))
+    rejected = rejected_name(path)
+    _clear(rejected, facts.parent)
+    if written is not None:
+        move(written, rejected)
+    os.replace(facts, path_of(rejected))
 
 
 def _set_aside(path: Path, scratch: Path) -> None:
@@ -48,8 +61,7 @@ def _set_aside(path: Path, scratch: Path) -> None:
     """
     kept, own = previous_name(path), path_of(path)
     if path.exists():
-        path_of(kept).unlink(missing_ok=True)
-        _discard(kept, scratch)
+        _clear(kept, scratch)
         if own.exists():
             os.replace(shutil.copyfile(own, scratch / "previous.json"), path_of(kept))
         os.rename(path, kept)
@@ -57,16 +69,8 @@ def _set_aside(path: Path, scratch: Path) -> None:
     own.unlink(missing_ok=True)
 
 
-def _place(written: Path | None, facts: Path, path: Path) -> None:
+def _clear(path: Path, scratch: Path) -> None:
+    """Take an artifact, a file or a directory, away in one step, its JSON before; to remove a directory takes many."""
     path_of(path).unlink(missing_ok=True)
-    if written is None:
-        _discard(path, facts.parent)
-    else:
-        move(written, path)
-    os.replace(facts, path_of(path))
-
-
-def _discard(path: Path, scratch: Path) -> None:
-    """Take a file or a directory away in one step; to remove a directory takes many."""
     if path.exists():
         os.rename(path, scratch / f"{path.name}.discarded")

@@ -117,6 +117,17 @@ def check_directory(directory: Path) -> None:
     _check_writable(nearest)
 
 
+def places(directory: Path, names: Sequence[str], *, name: str) -> dict[str, Path]:
+    """Give each format's `<directory>/<name><suffix>`, or raise an OSError before the long work, as `check_path`."""
+    paths = {key: directory / f"{name}{FORMATS[check_format(key)].suffix}" for key in names}
+    if not directory.is_dir():
+        check_directory(directory)
+        return paths
+    for key, path in paths.items():
+        check_path(path, key)
+    return paths
+
+
 def _check_writable(directory: Path) -> None:
     if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(f"an artifact needs a directory that can be written. Received: {directory}")

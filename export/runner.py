@@ -271,7 +271,7 @@ def main() -> None:
     # Interpreters may print; the answers keep the real standard output to themselves.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    gc.disable()  # what is imported stays, and to look through it again and again takes a third of TensorFlow's start
+    gc.disable()  # what is imported stays, and to look through it again and again takes time
     answer, description, before = open_artifact(arguments)
     gc.freeze()
     gc.enable()

@@ -41,13 +41,15 @@ def move(source: Path, target: Path) -> None:
         return
     # A directory cannot be replaced in one step, so the old one waits beside the new one until that has its name.
     old = source.with_name(f"{source.name}.old")
-    if target.exists():
-        os.rename(target, old)
     try:
+        if target.exists():
+            os.rename(target, old)
         os.rename(source, target)
-    except OSError:
-        with suppress(OSError):
-            os.rename(old, target)
+    # An interrupt too: whoever made the folder of both removes it then.
+    except BaseException:
+        if not target.exists():
+            with suppress(OSError):
+                os.rename(old, target)
         raise
 
 

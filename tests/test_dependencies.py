@@ -37,6 +37,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("__init__",),  # the public names; what it loads on first use is not an import
     ("training", "export"),
     ("cli",),
+    ("__main__",),
 )
 # Upward, inside functions: `build(..., weights=...)` is one call for the user, and loading needs a built network.
 UPWARD = {"model": {"kres.weights.find_weights", "kres.weights.load_weights"}}
@@ -147,7 +148,7 @@ def test_every_import_is_declared() -> None:
     for name, path in modules():
         for line, imported in imports(path):
             top = imported.split(".")[0]
-            if top == "kres" or top in sys.stdlib_module_names:
+            if top in ("kres", "kres_command") or top in sys.stdlib_module_names:
                 continue
             providers = {canonical(provider) for provider in distributions.get(top, [top])}
             if not providers & declared():

@@ -1,6 +1,7 @@
 """Files and folders that are whole or not there: what remains after a write that fails half way."""
 
 import os
+from contextlib import suppress
 
 import pytest
 
@@ -42,6 +43,33 @@ def test_failed_move_of_a_directory_gives_the_old_one_back(tmp_path, monkeypatch
     monkeypatch.undo()
     move(source, target)
     assert (target / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_interrupt_at_any_moment_of_a_move_leaves_a_whole_folder(after, tmp_path, monkeypatch):
+    rename, calls = os.rename, []
+
+    def interrupted(old, new):
+        calls.append(old)
+        if len(calls) == n and not after:
+            raise KeyboardInterrupt
+        rename(old, new)
+        if len(calls) == n and after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    found = []
+    for n in (0, 1, 2, 3):
+        calls.clear()
+        target = tmp_path / str(n) / "f"
+        target.mkdir(parents=True)
+        (target / "old").touch()
+        with suppress(KeyboardInterrupt), folder_atomically(target) as folder:
+            (folder / "new").touch()
+        assert os.listdir(target.parent) == ["f"]
+        found.append(os.listdir(target))
+    # The second rename is the one that gives the new folder its name; a third there is none.
+    assert found == [["new"], ["old"], ["new"] if after else ["old"], ["new"]]
 
 
 def test_a_folder_has_its_name_only_when_it_is_full(tmp_path):

@@ -71,9 +71,10 @@ def web_page(
     """Write a folder with a page that classifies pictures by the TFLite file at `path`, and give it back.
 
     The page needs no network: `model` is what the file was exported from, `labels` the names of its classes (by default
-    their numbers), `litert` a `node_modules` folder with LiteRT.js (by default `litert_js.fetch`'s). It resizes, crops
-    and normalises as `preprocess` says, else as the model does, else as the JSON beside the file. Whether raw pixels go
-    in the file's metadata say; without them, `pixels`. A page at `output` is replaced, any other folder refused.
+    those that the file's metadata name, else numbers), `litert` a `node_modules` folder with LiteRT.js (by default
+    `litert_js.fetch`'s). It resizes, crops and normalises as `preprocess` says, else as the model does, else as the
+    JSON beside the file. Whether raw pixels go in the file's metadata say; where they do not, `pixels`. A page at
+    `output` is replaced, any other folder refused.
 
     Raises ArtifactError for a file that a browser cannot classify by or that is not the model's, ValueError for labels
     of another number and where the preprocessing is unknown or another than the file's metadata say, OSError for a
@@ -84,7 +85,7 @@ def web_page(
     _check_kind(path)
     runtime = litert_js.fetch() if litert is None else litert_js.check(Path(litert))
     facts = describe(model, path, preprocess, pixels=pixels)
-    names = _checked_labels(labels, facts.output["shape"][-1])
+    names = _checked_labels(metadata.labels(path) if labels is None else labels, facts.output["shape"][-1])
     with folder_atomically(output) as new:
         for source in _sources():
             shutil.copyfile(source, new / source.name)
@@ -213,8 +214,9 @@ def _known(preprocess: Preprocess | None, path: Path) -> Preprocess:
 
 
 def _takes_pixels(path: Path, given: bool | None) -> bool:
-    """Whether raw pixels go in, as the file's metadata say; only of a file without them, as the caller says."""
-    told = metadata.takes_pixels(path) if metadata.packed(path) else None
+    """Whether raw pixels go in, as the file's metadata say; only where they do not, as the caller says."""
+    said = metadata.normalisation(path)
+    told = None if said is None else said.raw
     if told is None and given is None:
         raise ValueError(
             "the file has no metadata that say whether it takes raw pixels 0..255 or normalised ones: pass pixels=True "

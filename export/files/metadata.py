@@ -114,11 +114,6 @@ def _caveat(tensor: Any, normalisation: Normalisation | None) -> str:
     return "MediaPipe Tasks cannot normalise as this file needs it: export it with raw pixels as input."
 
 
-def packed(path: Path) -> bool:
-    """Say whether a TFLite file holds metadata; errors as `normalisation`."""
-    return _subgraph(path) is not None
-
-
 def takes_pixels(path: Path) -> bool:
     """Say whether the metadata of a TFLite file call its input grey levels; without metadata it is none.
 
@@ -140,6 +135,18 @@ def normalisation(path: Path) -> Normalisation | None:
         units = [unit.table(1) for unit in inputs if unit.byte(0) == NORMALIZATION]
         found = [Normalisation(mean=unit.floats(0), std=unit.floats(1)) for unit in units if unit is not None]
     return found[0] if found else None
+
+
+def labels(path: Path) -> tuple[str, ...] | None:
+    """Give the names of the classes that a TFLite file of one output holds, or None; errors as `normalisation`."""
+    graph = _subgraph(path)
+    with _damage_told(path):
+        outputs = [] if graph is None else graph.tables(3)
+        files = [file.text(0) for output in outputs for file in output.tables(6) if file.byte(2) == AXIS_LABELS]
+        if len(outputs) != 1 or not files:
+            return None
+        with zipfile.ZipFile(path) as archive:
+            return tuple(archive.read(files[0]).decode().splitlines())
 
 
 def _subgraph(path: Path) -> tables.Reader | None:

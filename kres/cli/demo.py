@@ -34,7 +34,7 @@ def demo(
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
     from kres.cli.models import class_names, proof, resolve
-    from kres.export import CALIBRATION_IMAGES, About, Request, export_all
+    from kres.export import CALIBRATION_IMAGES, About, Request, export_all, web_page
     from kres.export.browser import litert_js
     from kres.training import fit
 
@@ -58,37 +58,41 @@ def demo(
             started=lambda name: status.update(f"writing and running {name}"),
         )
         artifacts = timed(reports, started=lambda name: status.update(f"timing {name}"))
-    page = _write_report(workdir, named, found, names, result, artifacts)
-    browsable = _write_web(named, reports, names) if web else None
+    page, browsable = workdir / NAME, _browsable(reports) if web else None
+    # What was found is told first: it is not lost with a page that cannot be written.
     if as_json:
-        rows = [{**dataclasses.asdict(artifact.report), "ms": _milliseconds(artifact)} for artifact in artifacts]
-        answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": rows, "report": str(page)}
-        answer |= {} if browsable is None else {"web": str(page_of(browsable))}
-        typer.echo(json.dumps(answer, indent=2))
+        _show_json(result, artifacts, page, browsable)
     else:
-        _show(result, artifacts, page)
+        _show(result, artifacts)
+    _write_report(page, named, found, names, result, artifacts)
+    if browsable is not None:
+        web_page(named.model, browsable, page_of(browsable), labels=names)
+    if not as_json:
+        typer.echo(f"Report: {page}")
         if browsable is not None:
             typer.echo(f"Page: {page_of(browsable)}; see it: kres serve-page {browsable}")
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
 
 
-def _write_web(named: Any, reports: Sequence[Any], names: Sequence[str] | None) -> Path | None:
-    """Write the page of the first of WEB_FORMATS that passed, and give that artifact."""
-    from kres.export import web_page
-
+def _browsable(reports: Sequence[Any]) -> Path | None:
+    """The artifact that gets a page for a browser: the first of WEB_FORMATS that passed."""
     passed = {report.format: Path(report.path) for report in reports if report.passed}
-    artifact = next((passed[name] for name in WEB_FORMATS if name in passed), None)
-    if artifact is not None:
-        web_page(named.model, artifact, page_of(artifact), labels=names)
-    return artifact
+    return next((passed[name] for name in WEB_FORMATS if name in passed), None)
 
 
 def _milliseconds(artifact: Any) -> float | None:
     return None if artifact.timing is None else artifact.timing.median_ms
 
 
-def _show(result: Any, artifacts: Sequence[Any], page: Path) -> None:
+def _show_json(result: Any, artifacts: Sequence[Any], page: Path, browsable: Path | None) -> None:
+    rows = [{**dataclasses.asdict(artifact.report), "ms": _milliseconds(artifact)} for artifact in artifacts]
+    answer = {"accuracy": result.accuracy, "n_images": result.n_images, "artifacts": rows, "report": str(page)}
+    answer |= {} if browsable is None else {"web": str(page_of(browsable))}
+    typer.echo(json.dumps(answer, indent=2))
+
+
+def _show(result: Any, artifacts: Sequence[Any]) -> None:
     table = Table(
         Column("artifact", no_wrap=True),
         "size",
@@ -113,20 +117,18 @@ def _show(result: Any, artifacts: Sequence[Any], page: Path) -> None:
     for artifact in artifacts:
         if not artifact.report.passed:
             console.print(f"{artifact.name}: {artifact.report.reason}", style="red", markup=False)
-    typer.echo(f"Report: {page}")
 
 
 def _write_report(
-    workdir: Path, named: Any, found: Any, names: Sequence[str] | None, result: Any, artifacts: Sequence[Any]
-) -> Path:
+    page: Path, named: Any, found: Any, names: Sequence[str] | None, result: Any, artifacts: Sequence[Any]
+) -> None:
     facts = {
         "network": "ResNet-20 (He et al. 2015)",
         "recipe": f"{result.recipe}, seed {result.seed}, {result.steps} steps",
         "training": f"{result.seconds:.0f} s",
     }
-    path = workdir / NAME
     write_report(
-        path,
+        page,
         named,
         found,
         artifacts,
@@ -135,4 +137,3 @@ def _write_report(
         facts=facts,
         history=[dataclasses.asdict(row) for row in result.history],
     )
-    return path

@@ -110,13 +110,12 @@ def export(
     from kres.cli.models import proof, resolve
     from kres.export import About, PostTraining, Request
 
-    names, skipped = formats_of(formats, all_formats=all_formats)
+    names = formats_of(formats, all_formats=all_formats)
     if max_drop is not None and not auto:
         raise ValueError(f"--max-drop goes with --auto. Received: --max-drop {max_drop:g} alone")
     job = Job(
         formats=names,
         all_formats=all_formats,
-        skipped=skipped,
         request=Request(
             io=io,
             batch=batch,
@@ -153,6 +152,8 @@ def export(
     with progress.status("running the Keras model") as status:
         done = job.run(progress, status)
     show(done.reports, description=done.description, as_json=as_json, skipped=done.skipped)
+    # What could be told is not lost with a page that cannot be written.
+    done.write_page()
     progress.print(f"Report: {done.page}", markup=False, highlight=False, soft_wrap=True)
     if not all(report.passed for report in done.reports):
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -12,18 +13,19 @@ from kres.cli.models import Named, Proof, class_names
 from kres.cli.page import NAME, timed, write_report
 from kres.export import FORMATS, About, Platforms, Report, Request, export_all, makeable
 from kres.export.extras import require
-from kres.export.request import check_directory, check_format, needs_calibration, options_for
+from kres.export.request import check_format, needs_calibration, options_for, places
 from kres.export.runtimes.interpreters import CURRENT, named_runtimes
 
 
 @dataclass(frozen=True)
 class Done:
-    """What an export came to: a report a format, the formats left out and why, on what images, and the page."""
+    """What an export came to: a report a format, the formats left out and why, on what images, and a page to write."""
 
     reports: list[Report]
     skipped: dict[str, str]
     description: str
     page: Path
+    write_page: Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,6 @@ class Job:
 
     formats: Sequence[str]
     all_formats: bool
-    skipped: dict[str, str]
     request: Request
     resolve: Callable[[], Named]
     data: str | None
@@ -49,13 +50,13 @@ class Job:
         options_for(self.formats, self.request)
 
     def run(self, console: Console, status: Status) -> Done:
-        """Write and run the artifacts, time them and draw the page; `status` tells how far that is."""
+        """Write and run the artifacts and time them; `status` tells how far that is."""
         named = self.resolve()
-        names, skipped = makeable(named.model) if self.all_formats else (self.formats, self.skipped)
+        names, skipped = makeable(named.model) if self.all_formats else (self.formats, {})
         count = self.calibration_images if self._calibrated(named, names) else 0
         self._about(named)  # a wrong file of labels is told before minutes go by
         directory = self.output or (named.directory or Path()) / "export"
-        check_directory(directory)
+        places(directory, names, name=named.name)
         found = self.proof(named, calibration_images=count)
         about = self._about(named, found)
         steps = Steps(console, status, count=len(names))
@@ -74,14 +75,14 @@ class Job:
         page = directory / NAME
         target = None if self.request.platforms is None else self.request.platforms.target
         facts = {} if target is None else {"target runtime": f"tflite-runtime {target}"}
-        write_report(page, named, found, artifacts, class_names=about.class_names, facts=facts)
-        return Done(reports, skipped, found.description, page)
+        write_page = partial(write_report, page, named, found, artifacts, class_names=about.class_names, facts=facts)
+        return Done(reports, skipped, found.description, page, write_page)
 
     def _calibrated(self, named: Named, names: Sequence[str]) -> bool:
         calibrated = [name for name in names if needs_calibration(named.model, name)]
         if calibrated and self.data is None and named.data is None:
             words = " and ".join(calibrated)
-            raise ValueError(f"{words} take ranges from images: give --data, or leave them out. Received: no --data")
+            raise ValueError(f"the ranges of {words} come from images: give --data. Received: no --data")
         return bool(calibrated)
 
     def _about(self, named: Named, found: Proof | None = None) -> About:
@@ -91,17 +92,20 @@ class Job:
         return replace(self.request.about, class_names=names, name=named.name).of(named.model)
 
 
-def formats_of(names: Sequence[str] | None, *, all_formats: bool) -> tuple[list[str], dict[str, str]]:
-    """Give the formats to make and those that cannot be made here, with the reason; ValueError for none to make.
+def formats_of(names: Sequence[str] | None, *, all_formats: bool) -> list[str]:
+    """Give the formats to make, each once: those of these names, or all that can be made here.
 
-    Raises MissingExtraError for one by name that cannot be made here.
+    Raises ValueError for neither and for both, MissingExtraError for one by name that cannot be made here.
     """
-    found, skipped = makeable() if all_formats else ([check_format(name) for name in names or ()], {})
-    if not found:
-        raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: neither")
+    if bool(names) == all_formats:
+        received = f"--all with --format {' '.join(names)}" if names else "neither"
+        raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: {received}")
+    if not names:
+        return makeable()[0]
+    found = [check_format(name) for name in dict.fromkeys(names)]
     for name in found:
         require(FORMATS[name].extra, what=name)
-    return found, skipped
+    return found
 
 
 def platforms_of(runtimes: Sequence[str] | None, target: str | None) -> Platforms | None:

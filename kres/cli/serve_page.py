@@ -2,12 +2,15 @@
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from kres.cli.verify import AcceptLicence, Checkpoint, Classes, ImageSize, Labels, Weights
+from kres.cli.verify import AcceptLicence, Checkpoint, Classes, ImageSize, Weights
+
+if TYPE_CHECKING:
+    from kres.cli.models import Named
 
 Preset = Annotated[
     str | None,
@@ -21,7 +24,13 @@ Pixels = Annotated[
     bool | None,
     typer.Option(
         "--pixels/--no-pixels",
-        help="For a file without TFLite Metadata, which others than kres write: whether raw pixels 0..255 go in.",
+        help="For a file whose TFLite Metadata do not say it, or that has none: whether raw pixels 0..255 go in.",
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of class names, one a line. Default: those in the artifact, else the run's own, or ImageNet's 1000."
     ),
 ]
 Litert = Annotated[
@@ -58,7 +67,7 @@ def serve_page(
 
     The folder is static: any web server may serve it, by https also to a phone.
     """
-    from kres.cli.models import class_names, resolve
+    from kres.cli.models import resolve
     from kres.export.browser import hosting
     from kres.export.browser.site import check_output, web_page
 
@@ -83,7 +92,7 @@ def serve_page(
                 named.model,
                 artifact,
                 folder,
-                labels=class_names(named, labels),
+                labels=_class_names(artifact, named, labels),
                 litert=litert,
                 preprocess=named.preprocess,
                 pixels=pixels,
@@ -98,6 +107,15 @@ def serve_page(
 def page_of(artifact: Path) -> Path:
     """The folder beside an artifact that its page gets by default."""
     return artifact.with_name(f"{artifact.name.removesuffix('.tflite')}.web")
+
+
+def _class_names(artifact: Path, named: "Named", labels: Path | None) -> tuple[str, ...] | None:
+    """The names of the classes: of the file `labels`, else those that the artifact holds, else what the model's are."""
+    from kres.cli.models import class_names
+    from kres.export.files import metadata
+
+    held = metadata.labels(artifact) if labels is None and metadata.is_tflite(artifact) else None
+    return class_names(named, labels) if held is None else held
 
 
 def _workdir(artifact: Path) -> str:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import kres
 from kres.cli.app import COMMANDS, app, run
+from kres.export import extras
 from kres.training import list_recipes
 from kres.weights import hub
 
@@ -172,6 +173,23 @@ def test_a_users_mistake_ends_with_one_line_and_exit_code_2(arguments, message, 
     assert told.startswith("error: ")
     assert message in told
     assert "Traceback" not in told
+
+
+def test_a_missing_extra_ends_with_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    spec = kres.Spec(block="basic", depths=(1,), widths=(8,), stem="cifar", classes=3, input_size=8)
+    kres.build(spec, name="mine").save("mine.keras")
+    # The beginning of an ONNX file: its IR version, then its producer.
+    Path("m.onnx").write_bytes(bytes((0x08, 8, 0x12, 0)))
+    for arguments in (["export", "mine.keras", "--format", "onnx"], ["verify", "mine.keras", "m.onnx"]):
+        monkeypatch.setattr(sys, "argv", ["kres", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        told = capsys.readouterr().err.splitlines()
+        assert ended.value.code == 2
+        assert told[-1].startswith("error: ") and "pip install 'kres[onnx]'" in told[-1]
+        assert "Traceback" not in told
 
 
 def test_an_accepted_licence_reaches_the_download(monkeypatch):

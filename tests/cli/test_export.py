@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import kres
 from kres.cli.bench import bench
 from kres.cli.export import export
-from kres.cli.exporting import Steps
+from kres.cli.exporting import Steps, formats_of
 from kres.cli.page import timed
 from kres.cli.verify import show, verify
 from kres.export import (
@@ -373,10 +373,33 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_name_that_is_taken_is_told_before_the_model_runs(saved, tmp_path, monkeypatch):
+    def proof(*arguments, **options):
+        raise AssertionError("the model runs")
+
+    monkeypatch.setattr("kres.cli.models.proof", proof)
+    (tmp_path / "small.float32.tflite").mkdir()
+    result = invoke("export", saved, "--format", "float32", "--output", tmp_path)
+    assert isinstance(result.exception, IsADirectoryError)
+
+
+def test_what_was_found_is_told_though_the_page_cannot_be_written(saved, tmp_path):
+    (tmp_path / "report.html").mkdir()
+    result = invoke("export", saved, "--format", "float32", "--output", tmp_path, "--no-bench", "--json")
+    assert isinstance(result.exception, OSError) and "Report: " not in result.stderr
+    (row,) = json.loads(result.stdout)["artifacts"]
+    assert row["passed"] and (tmp_path / "small.float32.tflite").is_file()
+
+
+def test_a_format_is_made_once():
+    assert formats_of(["int8", "float32", "int8"], all_formats=False) == ["int8", "float32"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("cifar_resnet20",), "name a --format"),
+        (("cifar_resnet20", "--all", "--format", "bogus"), "give --all. Received: --all with --format bogus"),
         (("cifar_resnet20", "--format", "flaot32"), "Did you mean 'float32'"),
         (("cifar_resnet20", "--format", "int8", "--io", "int4"), "io must be one of"),
         (("cifar_resnet20", "--format", "int8", "--ranges", "max"), "ranges must be one of"),
@@ -384,7 +407,7 @@ def test_row_without_weights_is_proven_on_random_images_and_says_so(tmp_path, ca
         (("cifar_resnet20", "--format", "float32", "--equalize"), "for int8 alone"),
         (("cifar_resnet21", "--format", "float32"), "cifar_resnet20"),
         (("missing.keras", "--format", "float32"), "no such model"),
-        (("cifar_resnet20", "--format", "int8"), "give --data"),
+        (("cifar_resnet20", "--format", "int8"), "the ranges of int8 come from images: give --data"),
         (("cifar_resnet20", "--format", "float32", "--batch", "4"), "for saved_model alone"),
         (("cifar_resnet20", "--format", "float32", "--preprocess", "tf"), "knows its preprocessing"),
         (("cifar_resnet20", "--format", "saved_model", "--target-runtime", "2.14"), "for TFLite files alone"),

@@ -78,6 +78,18 @@ def test_a_file_elsewhere_needs_its_model(artifact, litert, tmp_path):
     assert (tmp_path / "page" / "labels.txt").read_text(encoding="utf-8") == "Katze\nHund"
 
 
+def test_names_in_the_file_come_before_the_models_and_behind_those_that_are_given(artifact, litert, tmp_path):
+    model = artifact.parents[1] / "model.keras"
+    path = tmp_path / "named.tflite"
+    export.tflite(keras.saving.load_model(model), path, about=export.About(class_names=("Katze", "Hund")))
+    (tmp_path / "names.txt").write_text("gato\nperro\n", encoding="utf-8")
+    options = ("--no-serve", "--litert", litert, "--output", tmp_path / "page", "--model", model)
+    for more, expected in (((), "Katze\nHund"), (("--labels", tmp_path / "names.txt"), "gato\nperro")):
+        result = serve_page(path, *options, *more)
+        assert result.exit_code == 0, result.exception
+        assert (tmp_path / "page" / "labels.txt").read_text(encoding="utf-8") == expected
+
+
 def test_a_model_that_kres_did_not_build_takes_a_preset(artifact, litert, tmp_path):
     path = tmp_path / "moved.tflite"
     path.write_bytes(artifact.read_bytes())

@@ -71,6 +71,30 @@ def test_what_could_not_be_made_leaves_a_json_alone(tmp_path):
     assert json.loads((tmp_path / "m.rejected.json").read_text()) == {"of": "new"}
 
 
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "directory"])
+@pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()], ids=["full", "stopped"])
+def test_what_cannot_be_replaced_keeps_its_json(tmp_path, folder, error, monkeypatch):
+    def fail(source, target):
+        raise error
+
+    arguments = stage(tmp_path, folder=folder)
+    before = pairs(tmp_path)
+    monkeypatch.setattr("kres.export.placing.move", fail)
+    with pytest.raises(type(error)):
+        accept(*arguments)
+    assert pairs(tmp_path) == before and before["m"] == ("good", "good")
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "directory"])
+def test_what_was_rejected_before_may_be_of_the_other_kind(tmp_path, folder):
+    arguments = stage(tmp_path, folder=folder)
+    for name in ("m.rejected", "m.previous"):
+        os.rename(tmp_path / name, tmp_path / "scratch" / f"{name}.old")
+        put(tmp_path, name, content="other", folder=not folder)
+    reject(*arguments)
+    assert pairs(tmp_path) == {"m.previous": ("good", "good"), "m.rejected": ("new", "new")}
+
+
 def killed(n, function, *arguments):
     """Run a function in a process that kills itself as it comes to the n-th call that changes names: its exit code."""
     with warnings.catch_warnings():

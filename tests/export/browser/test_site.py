@@ -113,7 +113,7 @@ def page(artifact, litert, tmp_path_factory) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_browser_answers_as_python_does(kind, artifact, pictures, litert, tab, tmp_path):
     model, path = artifact(**KINDS[kind])
-    told = metadata.packed(path)  # where it is, the page needs no word of ours
+    told = metadata.normalisation(path) is not None  # where it is, the page needs no word of ours
     pixels = None if told else "raw pixels" in kind
     folder = export.web_page(model, path, tmp_path / "page", litert=litert, pixels=pixels)
     facts = json.loads((folder / "page.json").read_text())

@@ -96,8 +96,8 @@ def batched(path: Path) -> None:
     path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], model).convert())
 
 
-def repack(good: Path, path: Path, said: Normalisation) -> None:
-    """The same network, whose metadata say something else."""
+def repack(good: Path, path: Path, said: Normalisation | None) -> None:
+    """The same network, whose metadata say something else, or nothing of the normalisation."""
     path.write_bytes(good.read_bytes())
     model = flatbuffer.unpack(path.read_bytes())
     model.metadata = [entry for entry in model.metadata if entry.name != metadata.NAME.encode()]
@@ -136,6 +136,11 @@ def test_the_metadata_say_whether_raw_pixels_go_in(net, exported, tmp_path):
     assert describe(net, path).pixels and not describe(net, exported).pixels
     with pytest.raises(ValueError, match=r"the file's metadata say pixels=True\. Received: pixels=False"):
         describe(net, path, pixels=False)
+    silent = tmp_path / "silent.tflite"
+    repack(path, silent, None)
+    assert describe(net, silent, pixels=True).pixels
+    with pytest.raises(ValueError, match=r"no metadata that say .* or --pixels or --no-pixels"):
+        describe(net, silent)
     formats.float32(net, path, formats.Options())
     assert not describe(net, path, pixels=False).pixels
     with pytest.raises(ValueError, match=r"no metadata that say .* or --pixels or --no-pixels"):
@@ -156,6 +161,14 @@ def test_what_the_model_does_not_know_the_json_beside_the_file_says(net, tmp_pat
         with pytest.raises(ValueError, match=r"pass preprocess=kres.Preprocess\(...\), or --preprocess"):
             describe(foreign, moved)
     assert describe(foreign, moved, PREPROCESS) == replace(found, title="moved")
+
+
+def test_a_file_may_name_its_classes_itself(net, litert, tmp_path):
+    names = ("ant", "bee", "crème brûlée", "dog")
+    export.tflite(net, tmp_path / "file.tflite", about=export.About(class_names=names))
+    for labels, expected in ((None, names), ("1234", tuple("1234"))):
+        page = export.web_page(net, tmp_path / "file.tflite", tmp_path / "page", labels=labels, litert=litert)
+        assert tuple((page / "labels.txt").read_text(encoding="utf-8").split("\n")) == expected
 
 
 def test_labels_of_another_number(net, exported, litert, tmp_path):

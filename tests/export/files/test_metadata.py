@@ -95,6 +95,7 @@ def test_labels_follow_the_model_as_a_zip(files, name):
         assert archive.namelist() == ["labels.txt"]
         assert archive.read("labels.txt").decode().splitlines() == list(NAMES)
         assert archive.getinfo("labels.txt").compress_type == zipfile.ZIP_STORED  # what the official readers take
+    assert metadata.labels(Path(files[name].path)) == NAMES
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -173,7 +174,7 @@ def test_files_of_others_take_normalised_input(tmp_path):
 
     path = tmp_path / "m.tflite"
     path.write_bytes(convert(tflite_converter(network(PER_CHANNEL))))
-    assert not takes_pixels(path)
+    assert not takes_pixels(path) and metadata.labels(path) is None
     assert export.verify(network(PER_CHANNEL), path, PIXELS).passed
     metadata.pack(path, ABOUT, Normalisation.of(UNIFORM), probabilities=True)
     assert not takes_pixels(path)
@@ -272,7 +273,9 @@ def test_an_export_that_breaks_off_leaves_no_sidecar_of_another_file(tmp_path, m
     monkeypatch.setattr(placing, "move", broken)
     with pytest.raises(OSError, match="No space"):
         write(path, UNIFORM)
-    assert os.listdir(tmp_path) == ["m.tflite"]
+    assert sorted(os.listdir(tmp_path)) == ["m.tflite", "m.tflite.json"]
+    told = json.loads((tmp_path / "m.tflite.json").read_text())
+    assert told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_labels_that_cannot_be(tmp_path):

@@ -13,7 +13,7 @@ Policy = Literal["none", "randaugment", "trivialaugment", "autoaugment"]
 
 RandomArea = Under("crop", ("random_area",))
 RandAugment = Under("policy", ("randaugment",))
-Mixed = UnderAny(Under("mixup"), Under("cutmix"))
+Mixed = UnderAny((Under("mixup"), Under("cutmix")))
 
 
 @dataclass(frozen=True, kw_only=True)

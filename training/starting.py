@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 import kres
+from kres.model import stored_options
 from kres.quantization import QuantizedResNet
 from kres.training.settings import Recipe
 from kres.training.workdir import MODEL, RUN, read_run
@@ -49,7 +50,8 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
         raise ValueError(
             f"a checkpoint to start from must take colour images, which training feeds. Received: {received}"
         )
-    network: dict[str, Any] = {"row": config["network"], "depths": (), "width": 1.0, "norm": config["norm"]}
+    norm = stored_options(config)["norm"]
+    network: dict[str, Any] = {"row": config["network"], "depths": (), "width": 1.0, "norm": norm}
     if run is not None:
         trained = Recipe.from_dict(run).network
         network = {name: getattr(trained, name) for name in network}

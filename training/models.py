@@ -9,20 +9,9 @@ import kres
 from kres.backbone import HEAD
 from kres.preprocessing import Preprocess
 from kres.quantization import quantized_twin
-from kres.training.settings import Images, Network, Quantization, Recipe
+from kres.training.preprocessing import preprocess_of
+from kres.training.settings import Network, Quantization, Recipe
 from kres.training.settings.networks import network_spec
-
-
-def preprocess_of(images: Images) -> Preprocess:
-    """How images reach a network that is evaluated."""
-    return Preprocess(
-        size=images.test_size_px,
-        crop=images.crop,
-        mean=images.mean,
-        std=images.std,
-        interpolation=images.interpolation,
-        order=images.order or "rgb",
-    )
 
 
 def build_model(

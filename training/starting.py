@@ -57,8 +57,7 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
         network = {name: getattr(trained, name) for name in network}
     size = preprocess.size
     images: dict[str, Any] = {"train_size_px": size, "test_size_px": size, "progressive_px": ()}
-    images |= {name: getattr(preprocess, name) for name in ("crop", "mean", "std", "interpolation")}
-    images["order"] = None if preprocess.order == "rgb" else preprocess.order
+    images |= {name: getattr(preprocess, name) for name in ("crop", "mean", "std", "interpolation", "order")}
     return replace(
         recipe,
         network=replace(recipe.network, **network, weights=str(file)),

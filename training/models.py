@@ -9,7 +9,7 @@ import kres
 from kres.backbone import HEAD
 from kres.preprocessing import Preprocess
 from kres.quantization import quantized_twin
-from kres.training.preprocessing import preprocess_of
+from kres.training.preprocessing import preprocess_of, warn_of_other_normalisation
 from kres.training.settings import Network, Quantization, Recipe
 from kres.training.settings.networks import network_spec
 
@@ -48,6 +48,7 @@ def training_model(recipe: Recipe, *, classes: int) -> keras.Model:
     sizes = {images.train_size_px, images.test_size_px, *images.progressive_px}
     size = sizes.pop() if len(sizes) == 1 else None
     model = build_model(recipe.network, preprocess_of(images), classes=classes, activation=None, size_px=size)
+    warn_of_other_normalisation(recipe)
     return quantized(model, recipe.quantization)
 
 

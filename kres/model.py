@@ -1,6 +1,8 @@
 """From a Spec to a functional Keras model that knows what it is."""
 
 import dataclasses
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -94,12 +96,12 @@ class ResNet(Trainer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "ResNet":
         """The network that `get_config` described, with fresh weights."""
-        config = dict(config)
+        options = stored_options(config)
+        config = {name: value for name, value in config.items() if name not in OPTIONS}
         network = config.pop("network")
         tag = config.pop("weights_tag")
         # The earliest files do not say: there every layer trains.
         trainable, frozen = config.pop("trainable", True), config.pop("frozen", ())
-        options = {name: config.pop(name) for name in OPTIONS if name in config}
         model = build(
             network if isinstance(network, str) else Spec(**network),
             preprocess=Preprocess(**config.pop("preprocess")),
@@ -115,6 +117,12 @@ class ResNet(Trainer):
             if layer.weights:
                 layer.trainable = layer.name not in frozen
         return model
+
+
+def stored_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `build` that a network's config holds; what an earlier version's lacks is as by default."""
+    parameters = inspect.signature(build).parameters
+    return {name: config.get(name, parameters[name].default) for name in OPTIONS}
 
 
 def build(

@@ -65,15 +65,8 @@ class Feed:
 
         return naming_corrupt(batches, self._source.train, examples)
 
-    def plain_inputs(self, count: int, preprocess: Preprocess, *, most: int | None = None) -> Iterator[tf.Tensor]:
-        """`count` training images or a few more, as evaluation sees its own, in shuffled batches of inputs.
-
-        A batch has as many as one replica computes at once in training, whose memory is known to suffice, and at most
-        `most`.
-        """
-        here = place(self._strategy)
-        at_once = self._recipe.batch_size // here.replicas // self._recipe.optimizer.accumulate
-        at_once = min(at_once, most or at_once)
+    def plain_inputs(self, count: int, preprocess: Preprocess, *, at_once: int) -> Iterator[tf.Tensor]:
+        """`count` training images or a few more, shuffled, as evaluation sees its own: inputs (at_once, s, s, 3)."""
         batches = training_batches(
             self._source,
             self._recipe.images,

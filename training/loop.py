@@ -76,7 +76,7 @@ class Loop:
         self._feed = Feed(plan.recipe, source, seed=seed, strategy=strategy)
         if found is None and plan.recipe.quantization is not None:
             count = plan.recipe.quantization.calibration_images
-            inputs = self._feed.plain_inputs(count, self.state.model.preprocess, most=OBSERVED_AT_ONCE)
+            inputs = self._feed.plain_inputs(count, self.state.model.preprocess, at_once=OBSERVED_AT_ONCE)
             observe_ranges(self.state.model, inputs)
             if self.state.average is not None:
                 self.state.average.restart()
@@ -131,9 +131,15 @@ class Loop:
 
         with self.state.averaged():
             if self.step == self.plan.steps and self.recipe.averaging.reestimate_images:
-                images = self._feed.plain_inputs(self.recipe.averaging.reestimate_images, self.state.model.preprocess)
-                reestimate_norms(self.state.model, images)
+                self._reestimate_norms()
             return self.evaluator(between_batches)
+
+    def _reestimate_norms(self) -> None:
+        """As many images at once as one replica computes in training, whose memory is known to suffice."""
+        recipe, model = self.recipe, self.state.model
+        at_once = recipe.batch_size // self.place.replicas // recipe.optimizer.accumulate
+        count = recipe.averaging.reestimate_images
+        reestimate_norms(model, self._feed.plain_inputs(count, model.preprocess, at_once=at_once))
 
     def final_model(self) -> keras.Model:
         """The trained network, which ends in probabilities."""

@@ -9,20 +9,9 @@ import kres
 from kres.backbone import HEAD
 from kres.preprocessing import Preprocess
 from kres.quantization import quantized_twin
-from kres.training.settings import Images, Network, Quantization, Recipe
+from kres.training.preprocessing import preprocess_of, warn_of_other_normalisation
+from kres.training.settings import Network, Quantization, Recipe
 from kres.training.settings.networks import network_spec
-
-
-def preprocess_of(images: Images) -> Preprocess:
-    """How images reach a network that is evaluated."""
-    return Preprocess(
-        size=images.test_size_px,
-        crop=images.crop,
-        mean=images.mean,
-        std=images.std,
-        interpolation=images.interpolation,
-        order=images.order or "rgb",
-    )
 
 
 def build_model(
@@ -59,6 +48,7 @@ def training_model(recipe: Recipe, *, classes: int) -> keras.Model:
     sizes = {images.train_size_px, images.test_size_px, *images.progressive_px}
     size = sizes.pop() if len(sizes) == 1 else None
     model = build_model(recipe.network, preprocess_of(images), classes=classes, activation=None, size_px=size)
+    warn_of_other_normalisation(recipe)
     return quantized(model, recipe.quantization)
 
 

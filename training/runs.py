@@ -11,6 +11,7 @@ from typing import Any
 from kres.training.changes import Changes, changes_of
 from kres.training.logs import LOG, LogRow, read_history
 from kres.training.nesting import flatten
+from kres.training.settings.recipe import completed
 from kres.training.workdir import ABOUT, NAME, RUN, RUNNING, STATES, read_run
 
 DEPTH = 3
@@ -123,7 +124,7 @@ def _summarized(run: dict[str, Any], history: Sequence[LogRow], *, workdir: Path
         seconds=float(result["seconds"]) if result else newest.seconds if newest else None,
         images_per_second=median(row.images_per_second for row in history) if history else None,
         silent_seconds=max(time.time() - max(_written(workdir)), 0.0),
-        settings=flatten(settings),
+        settings=flatten({**settings, "recipe": completed(settings["recipe"])}),
         changes=changes_of(settings["recipe"]),
         history=tuple(history),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 import kres
+from kres.model import stored_options
 from kres.quantization import QuantizedResNet
 from kres.training.settings import Recipe
 from kres.training.workdir import MODEL, RUN, read_run
@@ -49,14 +50,14 @@ def starting_from(recipe: Recipe, checkpoint: str | Path) -> Recipe:
         raise ValueError(
             f"a checkpoint to start from must take colour images, which training feeds. Received: {received}"
         )
-    network: dict[str, Any] = {"row": config["network"], "depths": (), "width": 1.0, "norm": config["norm"]}
+    norm = stored_options(config)["norm"]
+    network: dict[str, Any] = {"row": config["network"], "depths": (), "width": 1.0, "norm": norm}
     if run is not None:
         trained = Recipe.from_dict(run).network
         network = {name: getattr(trained, name) for name in network}
     size = preprocess.size
     images: dict[str, Any] = {"train_size_px": size, "test_size_px": size, "progressive_px": ()}
-    images |= {name: getattr(preprocess, name) for name in ("crop", "mean", "std", "interpolation")}
-    images["order"] = None if preprocess.order == "rgb" else preprocess.order
+    images |= {name: getattr(preprocess, name) for name in ("crop", "mean", "std", "interpolation", "order")}
     return replace(
         recipe,
         network=replace(recipe.network, **network, weights=str(file)),

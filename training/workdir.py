@@ -17,6 +17,7 @@ from kres.training.checkpoints import PREFIX
 from kres.training.data import Source
 from kres.training.logs import read_history
 from kres.training.nesting import flatten
+from kres.training.settings.recipe import completed
 from kres.writing import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -148,7 +149,8 @@ def _listed(differences: Differences) -> str:
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> Differences:
     """By key the values that are not the same; words about a recipe change nothing in its run."""
-    old, new = flatten(old), flatten(new)
+    old = flatten({**old, "recipe": completed(old.get("recipe", {}))})
+    new = flatten(new)
     if old.get("data.sha256") == new.get("data.sha256"):  # the same images by another path
         for key in ("data.source", "data.class_names"):  # names are in the digest; the earliest runs list none
             old[key] = new.get(key)

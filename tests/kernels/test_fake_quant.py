@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kres import kernels
 from kres.kernels import generic
+from tests.training.replicas import on_two_replicas
 
 KERNELS = [kernels.fake_quantize, generic.fake_quantize]
 
@@ -63,3 +64,24 @@ def test_bounds_of_another_shape_are_refused(quantize):
 def test_extremes(extremes):
     values = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
     np.testing.assert_array_equal([np.asarray(value) for value in extremes(values)], [values.min(), values.max()])
+
+
+def test_extremes_of_a_batch_in_parts_are_those_of_the_whole():
+    """All negative and all positive too: neither the zeros of the other's row nor those of no row get in."""
+    on_two_replicas("""
+        from kres import kernels
+
+        def of_parts(parts):
+            given = strategy.experimental_distribute_values_from_function(
+                lambda context: tf.constant(parts[context.replica_id_in_sync_group])
+            )
+            found = tf.function(lambda values: strategy.run(kernels.extremes, (values,)))(given)
+            return [strategy.experimental_local_results(bound) for bound in found]
+
+        values = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+        above, below = np.abs(values) + 1, -np.abs(values) - 1
+        for parts in (values, above, below, np.stack([below[0], above[1]]), np.stack([above[0], below[1]])):
+            low, high = of_parts(parts)
+            for replica in range(2):
+                np.testing.assert_array_equal([low[replica], high[replica]], [parts.min(), parts.max()])
+    """)

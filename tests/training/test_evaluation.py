@@ -4,7 +4,8 @@ import pytest
 
 import kres
 from kres.training import evaluate
-from kres.training.models import build_model, preprocess_of
+from kres.training.models import build_model
+from kres.training.preprocessing import preprocess_of
 from tests.training.tiny import tiny_recipe, tiny_source
 
 

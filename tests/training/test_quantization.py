@@ -151,14 +151,13 @@ def test_a_network_that_takes_blue_first_is_fed_so(float_run, tmp_path):
     ]
     losses = {}
     for start, mean in ((float_run, (0.2, 0.3, 0.4)), (tmp_path / "bgr", (0.4, 0.3, 0.2))):
-        chosen = starting_from(quantizing(), start)
+        chosen = starting_from(replace(quantizing(), quantization=None), start)
         chosen = replace(chosen, augmentation=replace(chosen.augmentation, erase=1.0))
         chosen = replace(chosen, images=replace(chosen.images, mean=mean))
         model = State(plan(chosen, 20), classes=3).model
-        observe_ranges(model, [model.preprocess(batch[0])])
         losses[model.preprocess.order] = make_objective(chosen, model, classes=3)(*batch)[0]
     # Channels are summed in another order.
-    np.testing.assert_allclose(losses["bgr"], losses["rgb"], rtol=0.02)
+    np.testing.assert_allclose(losses["bgr"], losses["rgb"], rtol=1e-5)
 
 
 def test_a_network_of_grey_images_is_refused(tmp_path):
@@ -170,7 +169,7 @@ def test_a_network_of_grey_images_is_refused(tmp_path):
 # SGD, because Adam's step is as large for a gradient that is a rounding error. float32 sums in another order put an
 # activation in 100,000 on the other side of a half, which moves it by 1/255 of its range; in ten steps of a momentum of
 # 0.99 a replica's own extremes would part from the whole batch's by 1e-2 of the range.
-CHANGES = ["optimizer.kind=sgd", "optimizer.momentum=0.9", "schedule.learning_rate=0.001", "batch_size=16"]
+CHANGES = ["optimizer.kind=sgd", "optimizer.momentum=0.9", "schedule.learning_rate=0.001", "batch_size=8"]
 
 
 @pytest.fixture(scope="module")

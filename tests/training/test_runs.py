@@ -128,9 +128,18 @@ def test_settings_that_differ(tmp_path: Path) -> None:
     make_run(tmp_path / "b", optimizer={"kind": "lamb", "trust": 0.1}, decay_at=[3, 4], seed=1)
     runs, _ = find_runs(tmp_path)
     assert differing(runs) == [
-        {"optimizer.kind": "sgd", "seed": 0, "optimizer.trust": None},
-        {"optimizer.kind": "lamb", "seed": 1, "optimizer.trust": 0.1},
+        {"optimizer.kind": "sgd", "optimizer.trust": 0.001, "seed": 0},
+        {"optimizer.kind": "lamb", "optimizer.trust": 0.1, "seed": 1},
     ]
+
+
+def test_what_an_earlier_version_did_not_write_is_as_by_default(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", images={"crop": 1.0})
+    make_run(tmp_path / "b", images={"crop": 1.0, "order": "rgb"}, quantization=None)
+    make_run(tmp_path / "c", images={"crop": 1.0, "order": "bgr"})
+    runs, _ = find_runs(tmp_path)
+    assert differing(runs[:2]) == [{}, {}]
+    assert differing(runs) == [{"images.order": order} for order in ("rgb", "rgb", "bgr")]
 
 
 def test_other_names_and_words_alone_are_no_difference(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from kres.training.data import load
 from kres.training.logs import LogRow, RunLog
+from kres.training.settings import Recipe
 from kres.training.workdir import (
     FAILED,
     FINISHED,
@@ -18,8 +19,10 @@ from kres.training.workdir import (
     read_run,
     write_run,
 )
+from tests.training.tiny import tiny_recipe
 
-SETTINGS = {"recipe": {"name": "r", "steps": 3}, "data": {"source": "digits", "sha256": "a"}, "seed": 0}
+RECIPE = tiny_recipe().to_dict()
+SETTINGS = {"recipe": RECIPE, "data": {"source": "digits", "sha256": "a"}, "seed": 0}
 ROW = LogRow(
     step=2,
     epoch=1.0,
@@ -88,10 +91,10 @@ def test_what_another_run_logged_is_not_written_over(tmp_path):
 
 def test_another_run_is_refused_with_the_differences(tmp_path):
     write_run(tmp_path, SETTINGS, state=RUNNING)
-    other = {**SETTINGS, "recipe": {"name": "r", "steps": 4}, "seed": 1}
+    other = {**SETTINGS, "recipe": {**RECIPE, "batch_size": 4}, "seed": 1}
     with pytest.raises(WorkdirError) as caught:
         open_workdir(tmp_path, other, resume=True)
-    assert "recipe.steps: 3 there, 4 here" in str(caught.value)
+    assert "recipe.batch_size: 8 there, 4 here" in str(caught.value)
     assert "seed: 0 there, 1 here" in str(caught.value)
     assert "recipe.name" not in str(caught.value)
 
@@ -99,8 +102,8 @@ def test_another_run_is_refused_with_the_differences(tmp_path):
 def test_of_another_recipe_its_name_suffices(tmp_path):
     write_run(tmp_path, SETTINGS, state=RUNNING)
     with pytest.raises(WorkdirError) as caught:
-        open_workdir(tmp_path, {**SETTINGS, "recipe": {"name": "q", "steps": 4}, "seed": 1}, resume=True)
-    assert str(caught.value).partition("They differ in:\n")[2] == "  recipe.name: 'r' there, 'q' here\n  and 2 more"
+        open_workdir(tmp_path, {**SETTINGS, "recipe": {**RECIPE, "name": "q", "batch_size": 4}, "seed": 1}, resume=True)
+    assert str(caught.value).partition("They differ in:\n")[2] == "  recipe.name: 'tiny' there, 'q' here\n  and 2 more"
 
 
 def test_a_recipe_that_is_described_anew_is_the_same(tmp_path):
@@ -134,13 +137,29 @@ def test_a_run_that_did_not_list_its_classes_goes_on(tmp_path):
     assert open_workdir(tmp_path, listed, resume=True)
 
 
+def test_a_run_of_an_earlier_version_goes_on_as_its_fields_defaults_say(tmp_path):
+    images = {name: value for name, value in RECIPE["images"].items() if name != "order"}
+    earlier = {**RECIPE, "images": images}
+    del earlier["quantization"], earlier["averaging"]
+    write_run(tmp_path, {**SETTINGS, "recipe": earlier}, state=RUNNING)
+    assert open_workdir(tmp_path, SETTINGS, resume=True)
+    for part, changes in (("images", {"order": "bgr"}), ("quantization", {"ranges": "learned"})):
+        other = {**SETTINGS, "recipe": {**RECIPE, part: {**(RECIPE[part] or {}), **changes}}}
+        with pytest.raises(WorkdirError, match=f"recipe.{part}.{next(iter(changes))}: .* there, '.*' here"):
+            open_workdir(tmp_path, other, resume=True)
+    assert Recipe.from_dict(earlier) == tiny_recipe()
+    del earlier["network"]["row"]
+    with pytest.raises(ValueError, match=r"differ in: \['row'\]"):
+        Recipe.from_dict(earlier)
+
+
 def test_other_pixels_under_the_same_names_are_other_data(tmp_path):
     labels = np.arange(4) % 2
     images = np.zeros((4, 5, 5, 3), np.uint8)
-    write_run(tmp_path, {"data": describe_data(load(((images, labels), (images, labels))))}, state=RUNNING)
-    same = {"data": describe_data(load(((images.copy(), labels), (images, labels))))}
+    write_run(tmp_path, {**SETTINGS, "data": describe_data(load(((images, labels), (images, labels))))}, state=RUNNING)
+    same = {**SETTINGS, "data": describe_data(load(((images.copy(), labels), (images, labels))))}
     assert open_workdir(tmp_path, same, resume=True)
-    other = {"data": describe_data(load(((images, labels), (images + np.uint8(1), labels))))}
+    other = {**SETTINGS, "data": describe_data(load(((images, labels), (images + np.uint8(1), labels))))}
     with pytest.raises(WorkdirError, match=r"differ in:\n  data.contents_sha256: '\w+' there, '\w+' here$"):
         open_workdir(tmp_path, other, resume=True)
 

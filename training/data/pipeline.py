@@ -10,6 +10,7 @@ from kres.training.data.crops import check_crop, read_square
 from kres.training.data.evaluation import evaluation_batches
 from kres.training.data.settled import settled
 from kres.training.data.source import Source, Split
+from kres.training.preprocessing import preprocess_of
 from kres.training.settings import Augmentation, Images
 
 
@@ -44,9 +45,7 @@ def training_batches(
     check_crop(augmentation, size=size_px)
     check_mixing(augmentation, batch_size=batch_size, parts=replicas)
     split = source.train
-    preprocess = Preprocess(
-        size=size_px, crop=images.crop, mean=images.mean, std=images.std, interpolation=images.interpolation
-    )
+    preprocess = preprocess_of(images, size_px=size_px)
     part = batch_size // replicas
     local = part * local_replicas
     dealt = _dealt(batch_size, repeats=augmentation.repeats)

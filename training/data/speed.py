@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from kres.datasets import untuned
-from kres.preprocessing import Preprocess
 from kres.training.data.evaluation import evaluation_batches
 from kres.training.data.pipeline import shuffled, training_batches
 from kres.training.data.progress import progress
 from kres.training.data.source import Source, Split, subset
+from kres.training.preprocessing import preprocess_of
 from kres.training.settings import Augmentation, Images
 
 Pipeline = Callable[[range], tf.data.Dataset]
@@ -139,15 +139,8 @@ def _training(
 
 
 def _evaluation(source: Source, images: Images, steps: range, batch_size: int) -> tf.data.Dataset:
-    preprocess = Preprocess(
-        size=images.test_size_px,
-        crop=images.crop,
-        mean=images.mean,
-        std=images.std,
-        interpolation=images.interpolation,
-    )
     order = np.array(list(_order(source, steps, batch_size).as_numpy_iterator()))
-    return evaluation_batches(subset(source.train, order), preprocess, batch_size=batch_size)
+    return evaluation_batches(subset(source.train, order), preprocess_of(images), batch_size=batch_size)
 
 
 def _shares(rates: dict[str, float]) -> dict[str, float]:

@@ -32,11 +32,11 @@ class Under:
         return f"{self.field}={held[self.field]!r}"
 
 
+@dataclass(frozen=True)
 class UnderAny:
     """The same of several conditions, one of which is enough."""
 
-    def __init__(self, *conditions: Under) -> None:
-        self.conditions = conditions
+    conditions: tuple[Under, ...]
 
     def met(self, held: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
         """Whether the fields of a part, by name, fulfil one."""
@@ -44,7 +44,7 @@ class UnderAny:
 
     def in_words(self, defaults: Mapping[str, Any]) -> str:
         """As an error tells it."""
-        return " or ".join(condition.in_words(defaults) for condition in self.conditions)
+        return f"at least one of ({', '.join(condition.in_words(defaults) for condition in self.conditions)})"
 
     def received(self, held: Mapping[str, Any]) -> str:
         """What they look at, as an error shows it."""

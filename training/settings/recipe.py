@@ -1,6 +1,7 @@
 """Recipe: everything that a published training run fixes, as one typed value."""
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar, get_args
 
 import kres
@@ -60,8 +61,11 @@ class Recipe(Part):
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "Recipe":
-        """The recipe that `to_dict` stored; ValueError when that was another version's, with other fields."""
-        return _from_dict(cls, stored)
+        """The recipe that `to_dict` stored; ValueError when that was another version's, with other fields.
+
+        An earlier version's may lack fields that have a default.
+        """
+        return _from_dict(cls, completed(stored))
 
     def with_length(self, length: float, unit: Unit = "steps") -> "Recipe":
         """The same schedule squeezed or stretched to another length: warm-up and decays keep their share of the run.
@@ -82,6 +86,19 @@ class Recipe(Part):
         )
         watch = replace(self.watch, evaluate_every=self.watch.evaluate_every * share)
         return replace(self, schedule=schedule, watch=watch)
+
+
+def completed(stored: Mapping[str, Any], cls: type = Recipe) -> dict[str, Any]:
+    """What `to_dict` stored of a recipe, or of a part `cls` of one, with the defaults of the fields that it lacks.
+
+    An earlier version, which had no such fields, did what their defaults say.
+    """
+    hints = hints_of(cls)
+    parts = {name: part_of(hint) for name, hint in hints.items()}
+    return {
+        name: completed(value, part) if (part := parts.get(name)) and isinstance(value, Mapping) else value
+        for name, value in {**_defaults(cls), **stored}.items()
+    }
 
 
 def part_of(hint: Any) -> type | None:
@@ -109,8 +126,6 @@ def _require_quantizable(recipe: Recipe) -> None:
 
 def _from_dict(cls: type[P], stored: Any) -> P:
     names = {item.name for item in fields(cls)}  # type: ignore[arg-type]
-    # An earlier version's, which lacks what may be None, meant that.
-    stored = {**{item.name: None for item in fields(cls) if item.default is None}, **stored}  # type: ignore[arg-type]
     strangers = names ^ set(stored)
     if strangers:
         raise ValueError(f"a stored recipe must have this version's fields. They differ in: {sorted(strangers)}")
@@ -123,6 +138,17 @@ def _from_dict(cls: type[P], stored: Any) -> P:
             for part in [parts[name]]
         }
     )
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    """Of the fields that have one, as JSON holds them."""
+    made: dict[str, Any] = {}
+    for item in fields(cls):
+        if item.default is not MISSING:
+            made[item.name] = item.default
+        elif item.default_factory is not MISSING:
+            made[item.name] = asdict(item.default_factory())
+    return _jsonable(made)
 
 
 def _jsonable(value: Any) -> Any:

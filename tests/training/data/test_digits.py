@@ -2,7 +2,7 @@ import numpy as np
 
 from kres.training.data.digits import digits, enlarge
 from kres.training.data.evaluation import evaluation_batches
-from kres.training.models import preprocess_of
+from kres.training.preprocessing import preprocess_of
 from kres.training.recipes import recipe
 
 

@@ -4,7 +4,8 @@ from kres.training.settings.parts.base import Part
 from kres.training.settings.parts.inputs import Augmentation, Images
 from kres.training.settings.parts.keeping import About, Averaging, Watch
 from kres.training.settings.parts.learning import Loss, LossKind, Optimizer, OptimizerKind, Schedule, ScheduleKind, Unit
-from kres.training.settings.parts.network import Dtype, Network, Quantization
+from kres.training.settings.parts.network import Dtype, Network
+from kres.training.settings.parts.quantization import Quantization
 
 __all__ = [
     "About",

@@ -13,7 +13,7 @@ Policy = Literal["none", "randaugment", "trivialaugment", "autoaugment"]
 
 RandomArea = Under("crop", ("random_area",))
 RandAugment = Under("policy", ("randaugment",))
-Mixed = UnderAny(Under("mixup"), Under("cutmix"))
+Mixed = UnderAny((Under("mixup"), Under("cutmix")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class Images(Part):
     std: tuple[Positive, Positive, Positive]
     """Of each channel, of pixels in 0..1, in the order that the network takes them."""
     interpolation: Interpolation = "bilinear"
-    order: Literal["rgb", "bgr"] | None = None
-    """Of the channels as the network takes them: keras.applications' ResNets take blue first; None: red first."""
+    order: Literal["rgb", "bgr"] = "rgb"
+    """Of the channels as the network takes them: keras.applications' ResNets take blue first."""
 
     @property
     def training_sizes_px(self) -> tuple[int, ...]:

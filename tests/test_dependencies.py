@@ -7,8 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from graphlib import TopologicalSorter
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,22 +82,48 @@ def arrows_that_point_up(name: str, path: Path) -> list[str]:
     return wrong
 
 
-def neighbours(stage: str) -> dict[str, set[str]]:
-    """What each folder or file of a stage imports of the others beside it."""
+def neighbours(stage: str, sources: Iterable[tuple[str, Path]]) -> dict[str, set[str]]:
+    """What each folder or file of a stage, `__init__` among them, imports of the others beside it.
+
+    What is no name of a folder or file there comes from the stage's own `__init__`, which imports them all.
+    """
     found: dict[str, set[str]] = {}
-    names = [(name.split("."), path) for name, path in modules()]
-    beside = {parts[1] for parts, _ in names if parts[0] == stage} - {"__init__"}
+    names = [(name.split("."), path) for name, path in sources if name.startswith(f"{stage}.")]
+    beside = {parts[1] for parts, _ in names}
     for parts, path in names:
-        if parts[0] == stage and parts[1] in beside:
-            used = {imported.split(".")[2] for _, imported in imports(path) if imported.startswith(f"kres.{stage}.")}
-            found.setdefault(parts[1], set()).update(used & beside - {parts[1]})
-    return found
+        for _, imported in imports(path):
+            if f"{imported}.".startswith(f"kres.{stage}."):
+                name = [*imported.split("."), "__init__"][2]
+                found.setdefault(parts[1], set()).add(name if name in beside else "__init__")
+    return {name: used - {name} for name, used in found.items()}
 
 
 @pytest.mark.parametrize("stage", ["training", "export"])
-def test_the_folders_of_a_stage_import_in_no_circle(stage) -> None:
-    order = list(TopologicalSorter(neighbours(stage)).static_order())
-    assert len(order) > 10
+def test_the_folders_of_a_stage_import_in_no_circle(stage: str) -> None:
+    order = list(TopologicalSorter(neighbours(stage, modules())).static_order())
+    assert len(order) > 10 and order[-1] == "__init__"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from kres.training.loop import run",
+        "def f():\n    import kres.training.loop.run",
+        "from kres.training import loop",
+        "from kres.training import fit",
+        "import kres.training",
+        "import kres\nkres.training",
+    ],
+)
+def test_a_circle_is_found(statement: str, tmp_path: Path) -> None:
+    """Of `step`, whose statement is tried, and `loop`; the names that the stage itself offers come from `loop` too."""
+    texts = {"training.__init__": "from kres.training.loop import fit", "training.step.sums": statement}
+    texts |= {"training.loop": "from kres.training.step.sums import add"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    sources = [(name, tmp_path / name) for name in texts]
+    with pytest.raises(CycleError):
+        TopologicalSorter(neighbours("training", sources)).prepare()
 
 
 def test_every_part_has_its_place() -> None:

@@ -9,7 +9,7 @@ import pytest
 import kres
 from kres.blocks import ORDERS
 from kres.specs import Spec
-from tests.families import REPRESENTATIVES, small
+from tests.families import REPRESENTATIVES, small, without_values
 
 
 def images(size: int, *, n: int = 2, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -241,3 +241,18 @@ def test_a_plain_net_has_no_path_to_drop():
 def test_group_norm_divides_any_channels(name, channels, groups):
     norm = kres.build(name, norm="group", input_shape=(32, 32, 3)).get_layer("stem_norm1")
     assert (norm.gamma.shape, norm.groups) == ((channels,), groups)
+
+
+def test_networks_without_values_get_none_later_even_where_building_them_failed():
+    built = []
+
+    def fails():
+        with without_values():
+            built.append(kres.build(small("resnet18")))
+            raise RuntimeError("while building")
+
+    with pytest.raises(RuntimeError, match="while building"):
+        fails()
+    with keras.StatelessScope():  # the next occasion at which Keras fills what it remembers
+        pass
+    assert {variable._value for variable in built[0].variables} == {None}

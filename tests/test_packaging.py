@@ -1,4 +1,4 @@
-"""What the wheel and the sdist hold, and that each works in an empty environment."""
+"""What the wheel and the sdist hold, and that each installs and works."""
 
 import os
 import shutil
@@ -145,7 +145,7 @@ def test_a_checkout_without_links_is_refused(built: Built, tmp_path: Path, stage
 
 
 @pytest.mark.slow
-def test_it_works_in_an_empty_environment(built: Built, tmp_path: Path) -> None:
+def test_the_wheel_works_in_an_empty_environment_and_the_sdist_takes_its_place(built: Built, tmp_path: Path) -> None:
     environment, empty = tmp_path / "environment", tmp_path / "empty"
     empty.mkdir()
     uv = (sys.executable, "-m", "uv")
@@ -165,7 +165,8 @@ def test_it_works_in_an_empty_environment(built: Built, tmp_path: Path) -> None:
     answer = run(python, "-c", INTERPRET, artifact, cwd=empty).stdout
     assert answer.split() == ["(1,", "10)", "True"]
 
-    # Built here with nothing but what the sdist asks for; the wheel from it is the same, says the test above.
+    # Over what the wheel brought along. Built here with nothing but what the sdist asks for; the wheel from it is the
+    # same, says the test above.
     run(*install, "--reinstall-package", "kres", built.sdist, cwd=empty)
     assert "cifar_resnet20" in run(kres, "list", cwd=empty).stdout
     shutil.rmtree(environment)

@@ -40,8 +40,8 @@ except ValueError as error:
 @pytest.mark.slow
 def test_two_workers_fit_evaluate_and_predict_as_one_process(tmp_path):
     with Workers(f"folder = {str(tmp_path)!r}\n" + WORKER, tmp_path) as workers:
-        codes = [workers.end(index, 240) for index in range(2)]
-    assert codes == [0, 0], workers.text(0) + workers.text(1)
+        codes = [workers.end(index) for index in range(2)]
+    assert codes == [0, 0], workers.texts()
     expected = results(compiled())
     for worker in range(2):
         assert workers.text(worker).count("refused") == 3

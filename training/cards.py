@@ -105,6 +105,7 @@ def _facts(run: Mapping[str, Any]) -> dict[str, str]:
     return {
         "Recipe": recipe["name"],
         "Its source": about.get("paper", ""),
+        "Hardware of its source": about.get("hardware", ""),
         f"Published for it{elsewhere}": about.get("expected", ""),
         "Changed in it for this run": _changes(recipe),
         f"Where it departs from its source{elsewhere}": about.get("departures", ""),

@@ -3,9 +3,10 @@
 import logging
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
@@ -27,7 +28,6 @@ from kres.cli.predict import predict
 from kres.cli.push import push
 from kres.cli.runs import runs
 from kres.cli.serve_page import serve_page
-from kres.cli.starting import Command
 from kres.cli.train import train
 from kres.cli.verify import verify
 from kres.cli.wording import in_options, unwrapped
@@ -60,6 +60,18 @@ SETTINGS = {"launch": {"allow_interspersed_args": False}}
 TOLD_IN_A_LINE = (ValueError, OSError, ModuleNotFoundError)
 
 logger = logging.getLogger("kres")
+
+
+class BegunCommand(typer.core.TyperCommand):
+    """A command whose work begins with the function in its context's `obj`, where there is one."""
+
+    def invoke(self, ctx: Any) -> object:
+        """Call that function, then the command's own."""
+        if ctx.obj is not None:
+            ctx.obj()
+        return super().invoke(ctx)
+
+
 app = typer.Typer(
     name="kres",
     help="The ResNet family for Keras 3, from constructor to phone.",
@@ -70,7 +82,7 @@ app = typer.Typer(
 for group, commands in ((app, COMMANDS), (data, DATA_COMMANDS)):
     for name, command in commands.items():
         settings = SETTINGS.get(name)
-        group.command(name, cls=Command, help=unwrapped(command.__doc__), context_settings=settings)(command)
+        group.command(name, cls=BegunCommand, help=unwrapped(command.__doc__), context_settings=settings)(command)
 app.add_typer(data, name="data")
 
 

@@ -1,9 +1,11 @@
 """The `kres` command in a process of its own, as a shell starts it, and signals sent to it at the right moment."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.support import lean
@@ -14,11 +16,14 @@ PATIENCE_SECONDS = 240
 
 
 def start(
-    *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    *arguments: str,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = KRES,
 ) -> subprocess.Popen[str]:
     """Start the command; its log lines are not folded."""
     return subprocess.Popen(
-        [*KRES, *arguments],
+        [*program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -52,3 +57,9 @@ def when(happened: Callable[[], object], process: subprocess.Popen[str], number:
     """Send a signal as soon as `happened()`; fail if the process ends before."""
     wait_for(happened, process)
     process.send_signal(number)
+
+
+def freeze(process: subprocess.Popen[str]) -> None:
+    """Halt the process where it is, until SIGCONT: what is seen of it meanwhile stays so."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)

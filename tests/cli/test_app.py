@@ -14,7 +14,7 @@ from huggingface_hub.utils.logging import get_logger
 from typer.testing import CliRunner
 
 import kres
-from kres.cli.app import COMMANDS, app, run
+from kres.cli.app import COMMANDS, DATA_COMMANDS, app, run
 from kres.export import extras
 from kres.training import list_recipes
 from kres.weights import hub
@@ -37,16 +37,11 @@ def test_version():
 
 def test_help_versions_and_mistyped_words_do_not_wait_for_tensorflow():
     """By what is imported rather than by the clock, which counts what else the machine does."""
+    commands = [[name] for name in COMMANDS] + [["data", name] for name in DATA_COMMANDS]
     lines = [
-        *(
-            ["--version"],
-            ["--help"],
-            ["data", "--help"],
-            ["trian"],
-            ["train", "--recipes", "transfer"],
-            ["data", "sample"],
-        ),
-        *([name, "--help"] for name in COMMANDS),
+        *(["--version"], ["--help"], ["data", "--help"]),
+        *(["trian"], ["train", "--recipes", "transfer"], ["data", "sample"]),
+        *([*words, "--help"] for words in commands),
     ]
     code = (
         "import contextlib, sys, kres_command\n"
@@ -60,8 +55,8 @@ def test_help_versions_and_mistyped_words_do_not_wait_for_tensorflow():
     )
     assert [line for line in done.stdout.splitlines() if line.startswith("IMPORTED")] == ["IMPORTED []"] * len(lines)
     assert done.stdout.startswith(f"kres {kres.__version__}\n")
-    for name in COMMANDS:
-        assert f"Usage: kres {name} " in done.stdout
+    for words in commands:
+        assert f"Usage: kres {' '.join(words)} " in done.stdout
     for mistake in ("No such command 'trian'. Did you mean 'train'?", "No such option: --recipes", "'sample'"):
         assert mistake in done.stderr
 

@@ -1,6 +1,7 @@
 """`kres demo` in an empty directory, squeezed to a few steps: stopped, gone on with, and run again."""
 
 import json
+import os
 import shutil
 import signal
 import types
@@ -19,11 +20,13 @@ from kres.training import Interrupted, read_history
 from tests.cli.processes import finish, start, when
 from tests.support import skip_or_fail
 
+# What tests/lean hides from other tests' processes, JAX and scikit-learn, is found here as on a user's machine.
+AS_INSTALLED = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 STEPS = 200  # as many as it takes to be sure of the digits: 98.8 % right
 
 
 def _demo(cwd, *arguments):
-    return start("demo", "--steps", str(STEPS), *arguments, cwd=cwd)
+    return start("demo", "--steps", str(STEPS), *arguments, cwd=cwd, environment=AS_INSTALLED)
 
 
 def _web():

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from kres.training import read_history
-from tests.cli.processes import finish, start, wait_for
+from tests.cli.processes import finish, freeze, start, wait_for
 
 STEPS, CHECKPOINT_EVERY, KILLS = 96, 6, 5
 # Every kind of state takes part: the optimizer's and its loss scale, averages, the draws of dropout and drop path,
@@ -82,8 +82,7 @@ def _kill_while_it_writes(workdir: Path, dice: random.Random) -> None:
         aside = workdir / "checkpoints" / f".step_{step:08d}.writing"
         wait_for(aside.exists, process, every=0.0005)
         time.sleep(dice.uniform(0, 0.008))  # with some of it written, or all
-        process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        freeze(process)
         if aside.exists():  # nothing of it moves now
             break
         process.send_signal(signal.SIGCONT)

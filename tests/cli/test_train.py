@@ -4,31 +4,29 @@ import json
 import re
 import resource
 import signal
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kres.training import load_model, read_history
-from tests.cli.processes import finish, kres, start, wait_for, when
+from tests.cli.processes import KRES, finish, freeze, kres, start, wait_for, when
 from tests.support import skip_or_fail
 
 STEPS = 240
 
 
-def of_digits(*changes: str) -> list[str]:
-    """The words of a run of a block a stage."""
-    words = ["digits", "--recipe", "digits_resnet20", "--steps", str(STEPS), "--batch-size", "8", "--deterministic"]
-    for change in ("network.depths=1,1,1", "watch.log_every_steps=5", *changes):
+def of_digits(*changes: str, steps: int = STEPS) -> list[str]:
+    """The words of a run of a block a stage on images of 16 pixels."""
+    words = ["digits", "--recipe", "digits_resnet20", "--steps", str(steps), "--batch-size", "8", "--deterministic"]
+    small = ("network.depths=1,1,1", "images.train_size_px=16", "images.test_size_px=16", "augmentation.padding_px=2")
+    for change in (*small, "watch.log_every_steps=5", *changes):
         words += ["--set", change]
     return words
 
 
 # Evaluated every 250 of the recipe's 1,000 steps, which are squeezed.
-RUN = of_digits(
-    *("images.train_size_px=16", "images.test_size_px=16", "augmentation.padding_px=2", "watch.evaluate_every=250")
-)
+RUN = of_digits("watch.evaluate_every=250")
 SMALL = ("network.depths=1,1,1", "images.train_size_px=8", "images.test_size_px=8", "augmentation.padding_px=1")
 
 
@@ -59,18 +57,21 @@ def test_eval_takes_the_best_checkpoint(uninterrupted):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_writes_a_checkpoint_from_which_the_run_goes_on(tmp_path, number, code):
-    workdir = tmp_path / "run"
-    process = start("train", *RUN, "--workdir", str(workdir))
+    workdir, steps = tmp_path / "run", 10**6  # it cannot end before the signal comes
+    run = [*of_digits(steps=steps), "--workdir", str(workdir)]
+    process = start("train", *run)
     when(lambda: read_history(workdir), process, number)
     _, err = finish(process, code)
     stopped = json.loads(next((workdir / "checkpoints").glob("step_*/state.json")).read_text())["step"]
-    assert f"{signal.Signals(number).name}: stopped after step {stopped} of {STEPS}" in err and "--resume" in err
+    assert f"{signal.Signals(number).name}: stopped after step {stopped} of {steps}" in err and "--resume" in err
     assert json.loads((workdir / "run.json").read_text())["state"] == "interrupted"
-    _, err = kres("train", *RUN, "--workdir", str(workdir), code=2)
+    _, err = kres("train", *run, code=2)
     assert "holds this run already" in err and "interrupted" in err
 
-    _, err = kres("train", *RUN, "--workdir", str(workdir), "--resume")
-    assert f"{STEPS} steps of 8 images on 1 device(s), from step {stopped}" in err
+    process = start("train", *run, "--resume")
+    when(lambda: read_history(workdir)[-1].step > stopped, process, number)
+    _, err = finish(process, code)
+    assert f"{steps} steps of 8 images on 1 device(s), from step {stopped}" in err
 
 
 @pytest.mark.slow
@@ -79,11 +80,12 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(victim,
     if not hasattr(resource, "prlimit"):
         skip_or_fail("a running process can be limited on Linux only")
     workdir = tmp_path / "run"
-    # On images of their own size: there is time to set the limit within a hundred steps.
     arguments = ["train", *of_digits("watch.evaluate_every=1000"), "--workdir", str(workdir)]
     process = start(*arguments)
     first = workdir / "checkpoints" / "step_00000100"
-    wait_for(first.exists, process)
+    wait_for(first.exists, process, every=0.002)
+    freeze(process)
+    assert [path.name for path in first.parent.iterdir()] == [first.name]
     # From here on the operating system refuses to let a file grow above a size, as a full disk does.
     if victim == "checkpoint":
         size, words = sum(path.stat().st_size for path in first.iterdir()) // 2, "step_00000200 could not be written"
@@ -91,6 +93,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_later(victim,
         board = next((workdir / "tensorboard").iterdir())
         size, words = board.stat().st_size, f"the log in {workdir} could not be written"
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
+    process.send_signal(signal.SIGCONT)
     _, err = finish(process, 2)
     assert words in err and f"The last good checkpoint is {first}" in err and "Traceback" not in err
     assert json.loads((workdir / "run.json").read_text())["state"] == "failed"
@@ -131,12 +134,37 @@ def test_an_unknown_recipe_is_one_line(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+# The command, in which SIGTERM comes after the first images of an evaluation.
+STOPPED_IN_AN_EVALUATION = """
+import os, signal
+import kres_command
+
+start = kres_command._start
+
+def start_and_wait_for_an_evaluation(package):
+    start(package)
+    from kres.training.display import Display
+
+    class Stopping(Display):
+        def evaluating(self, done, total):
+            if done:
+                os.kill(os.getpid(), signal.SIGTERM)
+            super().evaluating(done, total)
+
+    import kres.training.loop
+    kres.training.loop.Display = Stopping
+
+kres_command._start = start_and_wait_for_an_evaluation
+kres_command.main()
+"""
+
+
 @pytest.mark.slow
 def test_a_signal_stops_an_evaluation_which_a_resumed_run_does_again(tmp_path):
-    """Of 10,000 images, in the middle of the run; log and model end bit for bit as those of an uninterrupted one."""
+    """In the middle of the run; log and model end bit for bit as those of an uninterrupted one."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (10_000, 8, 8, 3), np.uint8)
-    labels = np.arange(10_000) % 3
+    images = rng.integers(0, 256, (1000, 8, 8, 3), np.uint8)
+    labels = np.arange(1000) % 3
     data = tmp_path / "data.npz"
     np.savez(data, x_train=images[:40], y_train=labels[:40], x_test=images, y_test=labels)
     options = "--recipe digits_resnet20 --steps 4 --batch-size 8 --deterministic".split()
@@ -145,11 +173,7 @@ def test_a_signal_stops_an_evaluation_which_a_resumed_run_does_again(tmp_path):
     command = ["train", str(data), *options, "--workdir"]
     whole, workdir = tmp_path / "whole", tmp_path / "run"
 
-    process = start(*command, str(workdir))
-    wait_for(lambda: read_history(workdir), process)
-    time.sleep(0.3)  # the second step, of milliseconds, is done
-    process.send_signal(signal.SIGTERM)
-    _, err = finish(process, 143)
+    _, err = finish(start(*command, str(workdir), program=[*KRES[:2], STOPPED_IN_AN_EVALUATION]), 143)
     assert "SIGTERM: stopped after step 2 of 4; the checkpoint is written" in err
     assert [row.step for row in read_history(workdir)] == [1]
     kres(*command, str(workdir), "--resume")

@@ -22,7 +22,12 @@ from tests.weights.small import network
 SETTINGS = {
     "recipe": {
         "name": "small",
-        "about": {"paper": "He et al. 2015, section 4.2", "expected": "8.75 % error", "data": "cifar10"},
+        "about": {
+            "paper": "He et al. 2015, section 4.2",
+            "hardware": "2 GPUs",
+            "expected": "8.75 % error",
+            "data": "cifar10",
+        },
         "batch_size": 8,
         "network": {"row": "resnet18", "weights": "/home/ada/secret/start.keras", "depths": []},
         "schedule": {"decay_at": [2.0, 4.5], "learning_rate": 0.1},
@@ -98,6 +103,7 @@ def test_the_card_says_what_the_run_recorded(model: Any, tmp_path: Path) -> None
     expected = {
         "Recipe": "small",
         "Its source": "He et al. 2015, section 4.2",
+        "Hardware of its source": "2 GPUs",
         "Published for it, on cifar10": "8.75 % error",
         "Data": "flowers, 5 classes: 1,198 training and 599 test images",
         "Score": "97.50% of 597 test images, each counted once; loss 0.0800; 2 corrupt ones left out",

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from kres.training import surroundings
+from kres.training.distribution import choose
 from kres.training.surroundings import command_line, devices_of, facts_of, git_revision
 from tests.support import skip_or_fail
 
@@ -72,7 +73,7 @@ def test_the_command_line_is_the_commands_alone(monkeypatch: pytest.MonkeyPatch)
 def test_devices_of_a_strategy() -> None:
     one = devices_of(tf.distribute.get_strategy())
     assert (one["strategy"], one["replicas"], one["workers"]) == ("one device", 1, 1)
-    mirrored = devices_of(tf.distribute.MirroredStrategy(["cpu:0"]))
+    mirrored = devices_of(choose("mirrored", devices=1))
     assert (mirrored["strategy"], mirrored["replicas"], mirrored["workers"]) == ("MirroredStrategy", 1, 1)
     assert len(one["accelerators"]) == len(tf.config.list_physical_devices("GPU"))
 

@@ -1,6 +1,7 @@
 """On which devices a run computes: one small function a strategy, in one table."""
 
 import functools
+import itertools
 import signal
 import threading
 from collections.abc import Callable
@@ -34,11 +35,25 @@ def mirrored(devices: int | None) -> tf.distribute.Strategy:
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    """One strategy a process: a second one numbers its sums over replicas as the first did, and TensorFlow mixes them.
+    """One strategy for each set of devices in a process, however many runs compute there."""
+    return MirroredStrategy(devices, first_group=_GROUPS * next(_counted))
 
-    A later run of another network then fails: "Shape mismatch in the collective instance".
+
+class MirroredStrategy(tf.distribute.MirroredStrategy):
+    """TensorFlow's, whose groups of devices that sum have numbers of their own, from `first_group` on.
+
+    TensorFlow itself counts from 1 in each strategy of a process, and takes groups of one number for the same: a run on
+    other devices than one before it then fails, "joining a group with size 2, but that group has size 4", and so do
+    all after it. Its own tests use several strategies in this way.
     """
-    return tf.distribute.MirroredStrategy(devices)
+
+    def __init__(self, devices: tuple[str, ...], *, first_group: int) -> None:
+        self._collective_key_base = first_group
+        super().__init__(devices)
+
+
+_GROUPS = 1000  # of a strategy; it makes one or two
+_counted = itertools.count(1)
 
 
 def multi_worker(devices: int | None) -> tf.distribute.Strategy:
@@ -63,6 +78,8 @@ def multi_worker(devices: int | None) -> tf.distribute.Strategy:
             "strategy 'multi_worker' takes its workers from TF_CONFIG or Slurm: start it with kres launch or srun, or "
             "set TF_CONFIG. Received: neither, or a single worker"
         )
+    if not tf.config.get_visible_devices("GPU"):
+        devices = devices or 1  # the CPU is one device, whether said or not
     return _workers_of(cluster, devices)
 
 

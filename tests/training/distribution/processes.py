@@ -9,7 +9,7 @@ from kres.cli.launch import free_ports, tf_config
 from tests.support import lean
 
 ROOT = Path(__file__).parents[3]
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 # Garbage is not looked for: what a short process imports stays. `kres` comes last, so that an installed one wins.
 BEFORE = f"import gc, sys; gc.disable(); sys.path.append({str(ROOT)!r})\n"
 
@@ -44,15 +44,22 @@ class Workers:
         """What worker `index` has written."""
         return self.files[index].read_text(errors="replace")
 
+    def texts(self) -> str:
+        """What each has written."""
+        return "\n".join(f"worker {index}:\n{self.text(index)}" for index in range(len(self.files)))
+
     def wait_for(self, word: str) -> None:
         """Until each worker has written `word`."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not all(word in self.text(index) for index in range(len(self.files))):
             for index, process in enumerate(self.processes):
-                assert process.poll() in (None, 0), self.text(index)
-            assert time.monotonic() < deadline, [self.text(index) for index in range(len(self.files))]
+                assert process.poll() in (None, 0), f"worker {index} failed\n{self.texts()}"
+            assert time.monotonic() < deadline, self.texts()
             time.sleep(0.05)
 
     def end(self, index: int, seconds: float = PATIENCE_SECONDS) -> int:
         """The exit code of worker `index`, within `seconds`."""
-        return self.processes[index].wait(seconds)
+        try:
+            return self.processes[index].wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"worker {index} has not ended after {seconds:.0f} s\n{self.texts()}") from None

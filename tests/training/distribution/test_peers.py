@@ -14,6 +14,7 @@ import tensorflow as tf
 from kres.training.distribution import *
 
 strategy = choose("auto")
+assert choose("multi_worker", devices=1) is strategy  # the CPU's one device, said in words
 here = place(strategy)
 print(here, here.is_chief, here.first_replica, flush=True)
 os.kill(os.getpid(), signal.SIGTERM)
@@ -94,7 +95,7 @@ def test_the_chief_frozen_ends_the_others_too(tmp_path):
 
 def test_workers_stop_and_leave_together(tmp_path):
     with Workers(TO_THE_END, tmp_path) as workers:
-        assert [workers.end(0), workers.end(1)] == [0, 0], [workers.text(0), workers.text(1)]
+        assert [workers.end(0), workers.end(1)] == [0, 0], workers.texts()
         # The chief's steps are slow, so the other tells of its signal in the step that it came in.
         assert all(f"heard {[0, 0, 15, 0]}\nthe end" in workers.text(index) for index in (0, 1))
 

@@ -3,6 +3,7 @@ import tensorflow as tf
 
 from kres.cli.launch import tf_config
 from kres.training.distribution import STRATEGIES, Place, choose, place, strategies
+from tests.training.replicas import on_replicas
 
 
 def test_one_device_is_the_default():
@@ -52,9 +53,32 @@ def test_alone_a_process_is_the_chief_and_has_all_replicas():
     assert not third.is_chief and third.first_replica == 4
 
 
-def test_a_process_has_one_strategy_of_the_same_devices():
-    """Sums of a second one's replicas are mixed up with those of the first, of another shape."""
-    assert choose("mirrored", devices=1) is choose("mirrored", devices=1)
+# What training does with gradients of these shapes, three steps long.
+SUM_IN_TURN = """
+    def sums(strategy, *shapes):
+        def of_a_replica():
+            context = tf.distribute.get_replica_context()
+            one = tf.cast(1 + context.replica_id_in_sync_group, tf.float32)
+            return context.all_reduce("sum", [tf.fill(shape, one) for shape in shapes])
+
+        step = tf.function(lambda: strategy.run(of_a_replica))
+        for _ in range(3):
+            found = [strategy.experimental_local_results(total)[0].numpy() for total in step()]
+        assert [total.shape for total in found] == list(shapes)
+        return {float(number) for total in found for number in total.flat}
+
+    two = choose("mirrored", devices=2)
+    assert choose("mirrored", devices=4) is strategy
+    network, other = [(3, 4), (4,)], [(5, 2), (2,), (2, 7), (7,)]
+    for place, shapes in ((strategy, network), (strategy, other), (two, other), (two, network), (strategy, network)):
+        print(sums(place, *shapes))
+    """
+
+
+def test_networks_and_numbers_of_devices_take_turns_in_a_process():
+    """TensorFlow would mix up the sums of one strategy's replicas with those of another, and fail from then on."""
+    four, two = "{10.0}", "{3.0}"  # 1 + 2 + 3 + 4 and 1 + 2
+    assert on_replicas(SUM_IN_TURN, devices=4).split() == [four, four, two, two, four]
 
 
 def test_more_devices_than_tensorflow_started_with_are_refused():

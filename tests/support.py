@@ -1,6 +1,8 @@
 """What tests of every area share."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,3 +27,24 @@ def skip_or_fail(reason: str) -> NoReturn:
     if require_all():
         pytest.fail(f"KRES_REQUIRE_ALL is set and this test cannot run: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@contextmanager
+def closed_directory(parent: Path) -> Iterator[Path]:
+    """A directory within `parent` that nothing can be written to."""
+    closed = parent / "closed"
+    closed.mkdir(mode=0o555)
+    # Root may write anywhere, and containers run as root: as another user, then, who has to get here first.
+    for directory in (parent, *parent.parents):
+        if not (mode := directory.stat().st_mode) & 0o001:
+            directory.chmod(mode | 0o055)
+    root = os.geteuid() == 0
+    if root:
+        os.setegid(65534)
+        os.seteuid(65534)
+    try:
+        yield closed
+    finally:
+        if root:
+            os.seteuid(0)
+            os.setegid(0)

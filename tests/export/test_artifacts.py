@@ -14,6 +14,7 @@ from kres.export.artifacts import RejectedError
 from kres.export.conversion.converter import convert, tflite_converter
 from kres.export.files.inspection import artifact_format, inspect
 from kres.export.runtimes.session import opened
+from tests.support import closed_directory
 
 QUANTIZATIONS = {"float32": None, "float16": "float16", "dynamic": "dynamic", "int8": "int8"}
 
@@ -256,23 +257,8 @@ def test_too_few_images_for_a_verdict_are_refused_before_the_first_file(model, i
 
 
 def test_directory_without_permission(model, images, tmp_path):
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o555)
-    user = os.geteuid()
-    # Root may write anywhere, and containers run as root: as another user, then, who has to get here first.
-    for directory in (tmp_path, *tmp_path.parents):
-        if not (mode := directory.stat().st_mode) & 0o001:
-            directory.chmod(mode | 0o055)
-    if user == 0:
-        os.setegid(65534)
-        os.seteuid(65534)
-    try:
-        with pytest.raises(PermissionError, match="can be written"):
-            export.tflite(model, closed / "m.tflite", images=images)
-    finally:
-        if user == 0:
-            os.seteuid(0)
-            os.setegid(0)
+    with closed_directory(tmp_path) as closed, pytest.raises(PermissionError, match="can be written"):
+        export.tflite(model, closed / "m.tflite", images=images)
 
 
 def test_models_that_cannot_be(tmp_path, build_net):

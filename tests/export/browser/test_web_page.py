@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import socket
 import threading
 from dataclasses import replace
@@ -21,6 +20,7 @@ from kres.export.files import flatbuffer, metadata
 from kres.export.files.normalisation import Normalisation
 from kres.export.sidecar import path_of
 from kres.preprocessing import Preprocess
+from tests.support import closed_directory
 
 SIZE, CLASSES = 16, 4
 PREPROCESS = Preprocess(size=SIZE, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -195,21 +195,8 @@ def test_a_folder_with_other_things_stays(net, exported, litert, tmp_path):
 def test_places_where_nothing_can_be_written(net, exported, litert, tmp_path):
     with pytest.raises(NotADirectoryError, match="existing directory"):
         export.web_page(net, exported, tmp_path / "missing" / "page", litert=litert)
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o555)
-    user = os.geteuid()
-    # Root may write anywhere: as another user, then, who has to get here first.
-    for directory in (tmp_path, *tmp_path.parents):
-        if not (mode := directory.stat().st_mode) & 0o001:
-            directory.chmod(mode | 0o055)
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        with pytest.raises(PermissionError, match="can be written"):
-            export.web_page(net, exported, closed / "page", litert=litert)
-    finally:
-        if user == 0:
-            os.seteuid(0)
+    with closed_directory(tmp_path) as closed, pytest.raises(PermissionError, match="can be written"):
+        export.web_page(net, exported, closed / "page", litert=litert)
 
 
 def test_a_full_disk_leaves_nothing(net, exported, litert, tmp_path, monkeypatch):

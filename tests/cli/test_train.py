@@ -141,8 +141,8 @@ import kres_command
 
 start = kres_command._start
 
-def start_and_wait_for_an_evaluation(package):
-    start(package)
+def start_and_wait_for_an_evaluation(*arguments):
+    start(*arguments)
     from kres.training.display import Display
 
     class Stopping(Display):

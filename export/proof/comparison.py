@@ -154,7 +154,7 @@ def violations(measured: dict[str, Any], tolerance: Tolerance, n: int, *, labels
         words = f"top-1 {how} {lost:.3g} of {n} images, allowed is {allowed:.3g}"
         found.append(f"{words} (chance moves it by about {chance:.1f}: the more images, the clearer)")
     if cosine < least:
-        found.append(f"the outputs' mean cosine is {cosine:.3f}, at least {least} is allowed")
+        found.append(f"the outputs' mean cosine is {cosine:.3f}, and must be at least {least}")
     return found
 
 

@@ -34,7 +34,7 @@ def export(
         typer.Option(
             "--format",
             help="saved_model, float32, float16, dynamic, int8, int16x8, weight_int8, weight_int4 or onnx; several "
-            "times for several. The weight-only ones take the extra kres[quantizer], onnx takes kres[onnx].",
+            "times for several. The weight-only ones take the extra `quantizer` of kres, onnx takes `onnx`.",
         ),
     ] = None,
     all_formats: Annotated[

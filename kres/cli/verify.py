@@ -105,6 +105,8 @@ def verify(
             preprocess=preprocess,
             checkpoint=checkpoint,
         )
+        for path in artifacts:
+            _require(path)
         found = proof(named, data, limit=images, on_corrupt=on_corrupt)
     reports = []
     for path in artifacts:
@@ -121,6 +123,16 @@ def verify(
     show(reports, description=found.description, as_json=as_json)
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
+
+
+def _require(path: Path) -> None:
+    """Raise FileNotFoundError for an artifact that is not there, before the long work."""
+    from kres.export.placing import previous_name
+
+    if not path.exists():
+        kept = previous_name(path)
+        words = f", and an earlier export's is kept as {kept.name}" if kept.exists() else ""
+        raise FileNotFoundError(f"no such artifact{words}. Received: {path}")
 
 
 def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Mapping[str, str] | None = None) -> None:

@@ -194,6 +194,14 @@ def test_verify_fails_one_bad_artifact_among_good_ones(saved, exported, tmp_path
     assert [row["passed"] for row in json.loads(result.stdout)["artifacts"]] == [False, True, False]
 
 
+def test_verify_of_an_artifact_that_is_not_there(saved, tmp_path):
+    path = tmp_path / "m.tflite"
+    for words in ("no such artifact. Received", "is kept as m.tflite.previous. Received"):
+        result = invoke("verify", saved, path, "--data", "digits")
+        assert isinstance(result.exception, FileNotFoundError) and words in str(result.exception)
+        path.with_name("m.tflite.previous").touch()
+
+
 def test_verify_has_a_row_a_runtime_and_one_a_layer_on_request(saved, exported):
     path = exported[1] / "small.float32.tflite"
     arguments = ("verify", saved, path, "--data", "digits", "--images", "40", "--layers", "--target-runtime", "2.14")

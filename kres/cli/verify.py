@@ -126,13 +126,14 @@ def verify(
 
 
 def _require(path: Path) -> None:
-    """Raise FileNotFoundError for an artifact that is not there, before the long work."""
+    """Raise ArtifactError for an artifact that is not there, before the long work."""
+    from kres.export import ArtifactError
     from kres.export.placing import previous_name
 
     if not path.exists():
         kept = previous_name(path)
         words = f", and an earlier export's is kept as {kept.name}" if kept.exists() else ""
-        raise FileNotFoundError(f"no such artifact{words}. Received: {path}")
+        raise ArtifactError(f"no such artifact{words}. Received: {path}")
 
 
 def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Mapping[str, str] | None = None) -> None:

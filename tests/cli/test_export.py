@@ -198,7 +198,7 @@ def test_verify_of_an_artifact_that_is_not_there(saved, tmp_path):
     path = tmp_path / "m.tflite"
     for words in ("no such artifact. Received", "is kept as m.tflite.previous. Received"):
         result = invoke("verify", saved, path, "--data", "digits")
-        assert isinstance(result.exception, FileNotFoundError) and words in str(result.exception)
+        assert isinstance(result.exception, ArtifactError) and words in str(result.exception)
         path.with_name("m.tflite.previous").touch()
 
 

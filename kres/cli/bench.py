@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
+from kres.cli.tables import console, figure, short, table, text, word
 from kres.cli.verify import AsJson, megabytes
 from kres.hardware import cpu_flags
 
@@ -44,24 +45,24 @@ def bench(
         rows = [dataclasses.asdict(timing) for timing in timings]
         typer.echo(json.dumps({**where, "artifacts": rows}, indent=2))
         return
-    console = Console()
+    out = console()
     caption = f"{threads} threads, {runs} runs; CPU: {' '.join(where['cpu_flags']) or '?'}; oneDNN: {where['onednn']}"
-    titles = ("format", "median", "middle half", "size", "memory", "XNNPACK")
-    table = Table(Column("artifact", overflow="fold"), *titles, caption=caption)
+    figures = map(figure, ("median ms", "middle half", "size", "memory", "XNNPACK"))
+    shown = table(text("artifact"), word("format"), *figures, caption=caption)
     for timing in timings:
-        table.add_row(
+        shown.add_row(
             escape(Path(timing.path).name),
             timing.format,
-            f"{timing.median_ms:.3g} ms",
-            f"{timing.low_ms:.3g} to {timing.high_ms:.3g} ms",
+            short(timing.median_ms),
+            f"{short(timing.low_ms)} to {short(timing.high_ms)}",
             megabytes(timing.size_bytes),
             "-" if timing.peak_bytes is None else megabytes(timing.peak_bytes),
             delegated(timing.delegation),
         )
-    console.print(table)
+    out.print(shown)
     for timing in timings:
         if timing.operators:
-            console.print(operators_table(timing, slowest))
+            out.print(operators_table(timing, slowest))
 
 
 def delegated(delegation: "Delegation | None") -> str:
@@ -74,19 +75,13 @@ def delegated(delegation: "Delegation | None") -> str:
 def operators_table(timing: "Timing", n: int) -> Table:
     """Give the table of a file's slowest operators, each timed alone."""
     total = sum(operator.ms or 0 for operator in timing.operators)
-    caption = f"timed alone, each in a file of its own; all {len(timing.operators)} together {total:.3g} ms"
-    table = Table(
-        "slowest operators",
-        Column("layers", overflow="fold"),
-        "median",
-        "share",
-        title=escape(timing.path),
-        caption=caption,
-    )
+    caption = f"timed alone, each in a file of its own; all {len(timing.operators)} together {short(total)} ms"
+    columns = (text("slowest operators"), text("layers"), figure("median ms"), figure("share"))
+    shown = table(*columns, title=escape(timing.path), caption=caption)
     for operator in timing.slowest(n):
-        time = ("-", "-") if operator.ms is None else (f"{operator.ms:.3g} ms", f"{operator.share:.1%}")
-        table.add_row(operator.name, escape(operator.layers), *time)
-    return table
+        time = ("-", "-") if operator.ms is None else (short(operator.ms), f"{operator.share:.1%}")
+        shown.add_row(operator.name, escape(operator.layers), *time)
+    return shown
 
 
 def machine() -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 from kres.cli.bench import machine
 from kres.cli.plot import check_plot, write_plot
 from kres.cli.sidebyside import ROUNDS, Compared, Latency, compare, write_csv
+from kres.cli.tables import console, figure, short, table, text
 from kres.cli.verify import AsJson
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,9 @@ def _show(rows: list[Compared], *, words: str) -> None:
     caption = "random weights; memory: activations of one image; top-1: as published, at the publisher's size"
     if words:
         caption += f"; ms: median, fastest and slowest round, {words}, as a TensorFlow graph and in TFLite float32"
-    heads = ["pixels", "params", "MACs", "memory", "top-1", *(("Keras ms", "TFLite ms") if words else ())]
-    right = [Column(head, justify="right", no_wrap=not head.endswith("ms")) for head in heads]
-    table = Table(Column("network", overflow="fold"), *right, caption=caption)
+    heads = ("pixels", "params", "MACs", "memory", "top-1")
+    timed = [text(head, justify="right") for head in ("Keras ms", "TFLite ms")] if words else []
+    shown = table(text("network"), *map(figure, heads), *timed, caption=caption)
     for row in rows:
         cells = [
             row.name,
@@ -85,17 +85,17 @@ def _show(rows: list[Compared], *, words: str) -> None:
             f"{row.peak_bytes / 1e6:.1f}MB",
             "-" if row.top1 is None else f"{row.top1:.1f}",
         ]
-        table.add_row(*cells, *((_milliseconds(row.keras), _milliseconds(row.tflite)) if words else ()))
-    console = Console()
-    console.print(table)
+        shown.add_row(*cells, *((_milliseconds(row.keras), _milliseconds(row.tflite)) if words else ()))
+    out = console()
+    out.print(shown)
     for row in rows:
         if row.unknown:
-            console.print(f"* {row.name}: the MACs of these layers are not known: {', '.join(row.unknown)}")
+            out.print(f"* {row.name}: the MACs of these layers are not known: {', '.join(row.unknown)}")
         for failure in row.failures:
-            console.print(f"{row.name} was not timed as {failure}", markup=False)
+            out.print(f"{row.name} was not timed as {failure}", markup=False)
 
 
 def _milliseconds(latency: Latency | None) -> str:
     if latency is None:
         return "-"
-    return f"{latency.median_ms:.3g}\n{latency.low_ms:.3g} to {latency.high_ms:.3g}"
+    return f"{short(latency.median_ms)} ({short(latency.low_ms)} to {short(latency.high_ms)})"

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 from kres.cli.page import NAME, THREADS, processor, timed, write_report
 from kres.cli.serve_page import page_of
+from kres.cli.tables import console, figure, table, text
 from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, megabytes, percent
 
@@ -93,18 +93,15 @@ def _show_json(result: Any, artifacts: Sequence[Any], page: Path, browsable: Pat
 
 
 def _show(result: Any, artifacts: Sequence[Any]) -> None:
-    table = Table(
-        Column("artifact", no_wrap=True),
-        "size",
-        "ms an image",
-        "top-1",
-        "agreement with Keras",
+    shown = table(
+        text("artifact"),
+        *map(figure, ("size", "ms an image", "top-1", "agreement with Keras")),
         title=f"{RECIPE}: Keras has {percent(result.accuracy)} of {result.n_images} held-out images right",
         caption=f"{THREADS} threads, batch 1, {processor()}",
     )
     for artifact in artifacts:
         report, ms = artifact.report, _milliseconds(artifact)
-        table.add_row(
+        shown.add_row(
             artifact.name,
             megabytes(report.size_bytes),
             "-" if ms is None else f"{ms:.2f}",
@@ -112,11 +109,11 @@ def _show(result: Any, artifacts: Sequence[Any]) -> None:
             percent(report.agreement),
             style=None if report.passed else "red",
         )
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(shown)
     for artifact in artifacts:
         if not artifact.report.passed:
-            console.print(f"{artifact.name}: {artifact.report.reason}", style="red", markup=False)
+            out.print(f"{artifact.name}: {artifact.report.reason}", style="red", markup=False)
 
 
 def _write_report(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 
 import kres
 from kres.cli.export_weights import PublishedWeights
+from kres.cli.tables import console, figure, table, text
 from kres.cli.verify import AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, Labels, Source
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def predict(
         ]
         typer.echo(json.dumps({"model": named.name, "images": rows}, indent=2))
         return
-    table = Table(Column("image", overflow="fold"), "class", Column("score", justify="right"))
+    shown = table(text("image"), text("class"), figure("score"))
     for path, best in zip(images, found, strict=True):
         for rank, (identifier, name, score) in enumerate(best):
             full = name if identifier == name else f"{name} ({identifier})"
-            table.add_row("" if rank else escape(str(path)), escape(full), f"{score:.4f}")
-    Console().print(table)
+            shown.add_row("" if rank else escape(str(path)), escape(full), f"{score:.4f}")
+    console().print(shown)
 
 
 def _scores(model: Any, path: Path) -> Any:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from kres.cli.curves import AXES, check_plot, write_plot
+from kres.cli.tables import console, figure, table, text, word
 from kres.cli.verify import AsJson
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def runs(
             json.dumps([_jsonable(run, differs) for run, differs in zip(found, settings, strict=True)], indent=2)
         )
     else:
-        Console().print(_progress(found), _recipes(found))
+        console().print(_progress(found), _recipes(found))
 
 
 def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
@@ -78,17 +77,14 @@ def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
 def _progress(found: Sequence["Run"]) -> Table:
     """How far the runs are, how good and how fast; with a name of 20 letters, in 80 columns."""
     numbers = ("step", "best", "last", "loss", "time", "img/s")
-    table = Table(
-        Column("run", overflow="fold"),
-        Column("state", no_wrap=True),
-        *(Column(head, justify="right", no_wrap=True) for head in numbers),
-        box=SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
+    shown = table(
+        text("run"),
+        word("state"),
+        *map(figure, numbers),
+        caption="best, last: test accuracy (%); time: in steps; img/s: median of the log",
     )
-    table.caption = "best, last: test accuracy (%); time: in steps; img/s: median of the log"
     for run in found:
-        table.add_row(
+        shown.add_row(
             escape(run.name),
             _state(run),
             f"{run.step}/{run.steps or '?'}",
@@ -98,7 +94,7 @@ def _progress(found: Sequence["Run"]) -> Table:
             _number(run.seconds, lambda seconds: str(timedelta(seconds=round(seconds)))),
             _number(run.images_per_second, "{:.0f}".format),
         )
-    return table
+    return shown
 
 
 def _recipes(found: Sequence["Run"]) -> Table:
@@ -108,17 +104,12 @@ def _recipes(found: Sequence["Run"]) -> Table:
     groups: dict[str, list[Run]] = {}
     for run in found:
         groups.setdefault(run.recipe, []).append(run)
-    table = Table(
-        *(Column(head, overflow="fold") for head in ("recipe and run", "data", "changed in the recipe")),
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        show_edge=False,
-    )
+    shown = table(*map(text, ("recipe and run", "data", "changed in the recipe")))
     for recipe, runs in groups.items():
-        table.add_row(Text(recipe, style="bold"))
+        shown.add_row(Text(recipe, style="bold"))
         for run, apart in zip(runs, _apart(runs), strict=True):
-            table.add_row(Text(f"  {run.name}"), Text(data_name(run.data)), Text(apart))
-    return table
+            shown.add_row(Text(f"  {run.name}"), Text(data_name(run.data)), Text(apart))
+    return shown
 
 
 def _apart(runs: Sequence["Run"]) -> Iterator[str]:

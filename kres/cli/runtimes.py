@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
+
+from kres.cli.tables import figure, table, text, word
 
 MOST_LAYERS = 10
 
@@ -30,31 +32,27 @@ def show_runtimes(console: Console, reports: Sequence[Any]) -> None:
     several = [report for report in reports if len(report.runtimes) > 1]
     if not several:
         return
-    table = Table(
-        Column("artifact", overflow="fold"),
-        "runtime",
-        "agreement",
-        "max diff",
-        "mean diff",
-        "cosine",
-        "from the others",
-        "verdict",
-        caption="from the others: the largest difference to another runtime's outputs",
+    shown = table(
+        text("artifact"),
+        text("runtime"),
+        *map(figure, ("agreement", "max diff", "mean diff", "cosine", "apart")),
+        word("verdict"),
+        caption="apart: the largest difference to another runtime's outputs",
     )
     for report in several:
         for index, row in enumerate(report.runtimes):
             others = [apart for place, apart in enumerate(row.apart) if place != index and apart is not None]
-            table.add_row(
+            shown.add_row(
                 escape(Path(report.path).name),
                 escape(row.runtime),
                 "-" if row.agreement is None else f"{100 * row.agreement:.2f} %",
                 _difference(row.max_difference),
                 _difference(row.mean_difference),
-                "-" if row.cosine is None else f"{row.cosine:.6f}",
+                "-" if row.cosine is None else f"{row.cosine:.4f}",
                 _difference(max(others, default=None)),
                 "[green]passed[/]" if row.passed else "[red]failed[/]",
             )
-    console.print(table, soft_wrap=False)
+    console.print(shown, soft_wrap=False)
 
 
 def show_layers(console: Console, reports: Sequence[Any]) -> None:
@@ -71,18 +69,17 @@ def _worst(report: Any) -> Table:
 
     own = any(error.own_snr_db is not None for error in report.layers)
     worst = worst_first(report.layers)[:MOST_LAYERS]
-    table = Table(
-        Column("layer", overflow="fold"),
-        Column("signal to noise", justify="right"),
+    more = (figure("of its own"), word("kind")) if own else ()
+    shown = table(
+        text("layer"),
+        figure("signal to noise"),
+        *more,
         title=f"{escape(Path(report.path).name)}: the {len(worst)} layers of {len(report.layers)} that lose most",
     )
-    if own:
-        table.add_column("of its own", justify="right")
-        table.add_column("kind")
     for error in worst:
-        more = (_decibels(error.own_snr_db), error.kind) if own else ()
-        table.add_row(escape(error.name), _decibels(error.snr_db), *more)
-    return table
+        cells = (_decibels(error.own_snr_db), error.kind) if own else ()
+        shown.add_row(escape(error.name), _decibels(error.snr_db), *cells)
+    return shown
 
 
 def _decibels(ratio: float | None) -> str:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 
 from kres.cli.runtimes import Runtimes, TargetRuntime, show_layers, show_runtimes
+from kres.cli.tables import console, figure, table, text, word
 
 logger = logging.getLogger("kres")
 
@@ -144,18 +144,10 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Ma
         answer = {"images": description, "artifacts": rows, **({"skipped": dict(skipped)} if skipped else {})}
         typer.echo(json.dumps(answer, indent=2))
         return
-    table = Table(
-        Column("artifact", overflow="fold"),
-        "format",
-        "size",
-        "top-1",
-        "agreement",
-        "max diff",
-        "verdict",
-        caption=description,
-    )
+    figures = map(figure, ("size", "top-1", "agreement", "max diff"))
+    shown = table(text("artifact"), word("format"), *figures, word("verdict"), caption=description)
     for report in reports:
-        table.add_row(
+        shown.add_row(
             escape(Path(report.path).name),
             report.format,
             megabytes(report.size_bytes),
@@ -165,16 +157,16 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Ma
             "[green]passed[/]" if report.passed else "[red]failed[/]",
         )
     for name in skipped:
-        table.add_row("-", name, "-", "-", "-", "-", "[yellow]skipped[/]")
-    console = Console(soft_wrap=True)
-    console.print(table, soft_wrap=False)
+        shown.add_row("-", name, "-", "-", "-", "-", "[yellow]skipped[/]")
+    out = console(soft_wrap=True)
+    out.print(shown, soft_wrap=False)
     for name, why in skipped.items():
-        console.print(f"[yellow]skipped[/] {name}: {escape(why)}", highlight=False)
-    show_runtimes(console, reports)
-    show_layers(console, reports)
+        out.print(f"[yellow]skipped[/] {name}: {escape(why)}", highlight=False)
+    show_runtimes(out, reports)
+    show_layers(out, reports)
     for report in reports:
         if not report.passed:
-            console.print(f"[red]failed[/] {escape(report.path)}: {escape(report.reason)}", highlight=False)
+            out.print(f"[red]failed[/] {escape(report.path)}: {escape(report.reason)}", highlight=False)
 
 
 def megabytes(size: int) -> str:

@@ -18,6 +18,7 @@ from kres.cli.app import COMMANDS, DATA_COMMANDS, app, run
 from kres.export import extras
 from kres.training import list_recipes
 from kres.weights import hub
+from tests.support import TERMINAL
 
 
 def invoke(*arguments: str):
@@ -88,7 +89,7 @@ def test_list_shows_published_weights_and_marks_their_licences():
     assert (row["licence"], row["params"], row["top1"]) == ("cc-by-nc-4.0", 88_791_336, 84.276)
     assert row["preprocess"]["crop"] == 0.875
     shown = invoke("list", "--pretrained", "resnext101_32x8d").stdout
-    lines = {line.split()[1]: line for line in shown.splitlines() if "resnext101" in line}
+    lines = {line.split()[0]: line for line in shown.splitlines() if "resnext101" in line}
     assert set(lines) == set(found)  # whole names, where the output is no terminal
     assert {name for name, line in lines.items() if "*" in line} == {
         name for name, row in found.items() if row["non_commercial"]
@@ -123,7 +124,7 @@ def test_info_shows_the_fields_and_the_published_weights():
     ],
 )
 def test_info_draws_the_stages_in_80_columns(row, facts):
-    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["info", row])
+    result = CliRunner(env=TERMINAL).invoke(app, ["info", row])
     assert result.exit_code == 0, result.exception
     assert max(map(len, result.stdout.splitlines())) <= 80
     for fact in facts:

@@ -17,7 +17,8 @@ from kres.export.files import metadata
 from kres.export.files.normalisation import RAW, Normalisation
 from kres.export.formats import FORMATS, Options
 from kres.export.losses import Quantized
-from kres.export.placing import accept, reject, rejected_name
+from kres.export.naming import rejected_name
+from kres.export.placing import accept, reject
 from kres.export.post_training.quantize import GaveUpError, PostTraining, check_layers, quantize
 from kres.export.proof.comparison import is_probability
 from kres.export.proof.reports import Reference, Report

@@ -1,6 +1,7 @@
 """The `kres` command: its subcommands in one table, and how errors reach a person."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -66,10 +67,23 @@ class BegunCommand(typer.core.TyperCommand):
     """A command whose work begins with the function in its context's `obj`, where there is one."""
 
     def invoke(self, ctx: Any) -> object:
-        """Call that function, then the command's own."""
-        if ctx.obj is not None:
-            ctx.obj()
-        return super().invoke(ctx)
+        """Call that function, then the command's own; an interrupt of which nothing was said is told."""
+        try:
+            if ctx.obj is not None:
+                _begin(ctx.obj)
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise
+
+
+def _begin(start: Callable[[], None]) -> None:
+    """Call `start`, whose seconds a line on a terminal explains; what is written there meanwhile may be held back."""
+    if not Console(stderr=True).is_terminal:
+        start()
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal, Console(file=terminal).status("loading TensorFlow"):
+        start()
 
 
 app = typer.Typer(

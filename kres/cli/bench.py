@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kres.cli.tables import console, figure, short, table, text, word
-from kres.cli.verify import AsJson, megabytes
+from kres.cli import tables
+from kres.cli.verify import Artifacts, AsJson, megabytes
 from kres.hardware import cpu_flags
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SLOWEST = "Slowest operators to show of each TFLite file, each timed alone in a 
 
 
 def bench(
-    artifacts: Annotated[list[Path], typer.Argument(metavar="PATH...", help="SavedModels, .tflite, .onnx files.")],
+    artifacts: Artifacts,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 2,
     runs: Annotated[int, typer.Option(min=1, help="Measured runs, after a warm-up.")] = 50,
     slowest: Annotated[int, typer.Option(min=0, help=SLOWEST)] = 5,
@@ -45,24 +45,24 @@ def bench(
         rows = [dataclasses.asdict(timing) for timing in timings]
         typer.echo(json.dumps({**where, "artifacts": rows}, indent=2))
         return
-    out = console()
+    console = tables.console()
     caption = f"{threads} threads, {runs} runs; CPU: {' '.join(where['cpu_flags']) or '?'}; oneDNN: {where['onednn']}"
-    figures = map(figure, ("median ms", "middle half", "size", "memory", "XNNPACK"))
-    shown = table(text("artifact"), word("format"), *figures, caption=caption)
+    figures = map(tables.figure, ("median ms", "middle half", "size", "memory", "XNNPACK"))
+    table = tables.table(tables.text("artifact"), tables.word("format"), *figures, caption=caption)
     for timing in timings:
-        shown.add_row(
+        table.add_row(
             escape(Path(timing.path).name),
             timing.format,
-            short(timing.median_ms),
-            f"{short(timing.low_ms)} to {short(timing.high_ms)}",
+            tables.short(timing.median_ms),
+            f"{tables.short(timing.low_ms)} to {tables.short(timing.high_ms)}",
             megabytes(timing.size_bytes),
             "-" if timing.peak_bytes is None else megabytes(timing.peak_bytes),
             delegated(timing.delegation),
         )
-    out.print(shown)
+    console.print(table)
     for timing in timings:
         if timing.operators:
-            out.print(operators_table(timing, slowest))
+            console.print(operators_table(timing, slowest))
 
 
 def delegated(delegation: "Delegation | None") -> str:
@@ -75,13 +75,18 @@ def delegated(delegation: "Delegation | None") -> str:
 def operators_table(timing: "Timing", n: int) -> Table:
     """Give the table of a file's slowest operators, each timed alone."""
     total = sum(operator.ms or 0 for operator in timing.operators)
-    caption = f"timed alone, each in a file of its own; all {len(timing.operators)} together {short(total)} ms"
-    columns = (text("slowest operators"), text("layers"), figure("median ms"), figure("share"))
-    shown = table(*columns, title=escape(timing.path), caption=caption)
+    caption = f"timed alone, each in a file of its own; all {len(timing.operators)} together {tables.short(total)} ms"
+    columns = (
+        tables.text("slowest operators"),
+        tables.text("layers"),
+        tables.figure("median ms"),
+        tables.figure("share"),
+    )
+    table = tables.table(*columns, title=escape(timing.path), caption=caption)
     for operator in timing.slowest(n):
-        time = ("-", "-") if operator.ms is None else (short(operator.ms), f"{operator.share:.1%}")
-        shown.add_row(operator.name, escape(operator.layers), *time)
-    return shown
+        time = ("-", "-") if operator.ms is None else (tables.short(operator.ms), f"{operator.share:.1%}")
+        table.add_row(operator.name, escape(operator.layers), *time)
+    return table
 
 
 def machine() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import kres
-from kres.cli.tables import console, figure, table, text, word
+from kres.cli import tables
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 
@@ -41,16 +41,21 @@ def _list_networks(pattern: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({name: row.to_dict() for name, row in rows.items()}, indent=2))
         return
-    shown = table(word("network"), text("blocks"), *map(figure, ("parameters", "pixels")), text("weights"))
+    table = tables.table(
+        tables.word("network"),
+        tables.text("blocks"),
+        *map(tables.figure, ("parameters", "pixels")),
+        tables.text("weights"),
+    )
     for name, row in rows.items():
-        shown.add_row(
+        table.add_row(
             name,
             " ".join(map(str, row.depths)),
             _count(row.params),
             str(row.input_size),
             _in_short(list(tags_of(name))),
         )
-    console().print(shown)
+    tables.console().print(table)
 
 
 def _list_published(pattern: str, *, as_json: bool) -> None:
@@ -69,19 +74,19 @@ def _list_published(pattern: str, *, as_json: bool) -> None:
         }
         typer.echo(json.dumps(fields, indent=2))
         return
-    shown = table(
-        text("weights"),
-        word("origin"),
-        figure("params"),
-        figure("classes"),
-        text("evaluated at"),
-        figure("top-1"),
-        text("licence"),
+    table = tables.table(
+        tables.text("weights"),
+        tables.word("origin"),
+        tables.figure("params"),
+        tables.figure("classes"),
+        tables.text("evaluated at"),
+        tables.figure("top-1"),
+        tables.text("licence"),
         caption="params: with 1,000 classes; evaluated at: pixels / crop; * no commercial use",
     )
     for name, row in rows.items():
         recipe = row.preprocess
-        shown.add_row(
+        table.add_row(
             name,
             row.origin,
             _millions(kres.spec(network_of(name)).params),
@@ -90,7 +95,7 @@ def _list_published(pattern: str, *, as_json: bool) -> None:
             "-" if row.top1 is None else f"{row.top1:.2f}",
             f"{row.licence or 'not stated'}{' *' if row.non_commercial else ''}",
         )
-    console().print(shown)
+    tables.console().print(table)
 
 
 def _list_recipes(pattern: str, *, as_json: bool) -> None:
@@ -103,13 +108,13 @@ def _list_recipes(pattern: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({row.name: row.to_dict() for row in rows}, indent=2))
         return
-    shown = table(
-        *map(text, ("recipe", "network", "data", "expected")),
+    table = tables.table(
+        *map(tables.text, ("recipe", "network", "data", "expected")),
         caption="kres train DATA --recipe NAME --dry-run shows all that a recipe fixes",
     )
     for row in rows:
-        shown.add_row(row.name, row.network.row, row.about.data, row.about.expected)
-    console().print(shown)
+        table.add_row(row.name, row.network.row, row.about.data, row.about.expected)
+    tables.console().print(table)
 
 
 def _matching(pattern: str, *, pretrained: bool) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from kres.cli import tables
 from kres.cli.bench import machine
 from kres.cli.plot import check_plot, write_plot
 from kres.cli.sidebyside import ROUNDS, Compared, Latency, compare, write_csv
-from kres.cli.tables import console, figure, short, table, text
 from kres.cli.verify import AsJson
 
 logger = logging.getLogger(__name__)
@@ -74,8 +74,8 @@ def _show(rows: list[Compared], *, words: str) -> None:
     if words:
         caption += f"; ms: median, fastest and slowest round, {words}, as a TensorFlow graph and in TFLite float32"
     heads = ("pixels", "params", "MACs", "memory", "top-1")
-    timed = [text(head, justify="right") for head in ("Keras ms", "TFLite ms")] if words else []
-    shown = table(text("network"), *map(figure, heads), *timed, caption=caption)
+    timed = [tables.text(head, justify="right") for head in ("Keras ms", "TFLite ms")] if words else []
+    table = tables.table(tables.text("network"), *map(tables.figure, heads), *timed, caption=caption)
     for row in rows:
         cells = [
             row.name,
@@ -85,17 +85,17 @@ def _show(rows: list[Compared], *, words: str) -> None:
             f"{row.peak_bytes / 1e6:.1f}MB",
             "-" if row.top1 is None else f"{row.top1:.1f}",
         ]
-        shown.add_row(*cells, *((_milliseconds(row.keras), _milliseconds(row.tflite)) if words else ()))
-    out = console()
-    out.print(shown)
+        table.add_row(*cells, *((_milliseconds(row.keras), _milliseconds(row.tflite)) if words else ()))
+    console = tables.console()
+    console.print(table)
     for row in rows:
         if row.unknown:
-            out.print(f"* {row.name}: the MACs of these layers are not known: {', '.join(row.unknown)}")
+            console.print(f"* {row.name}: the MACs of these layers are not known: {', '.join(row.unknown)}")
         for failure in row.failures:
-            out.print(f"{row.name} was not timed as {failure}", markup=False)
+            console.print(f"{row.name} was not timed as {failure}", markup=False)
 
 
 def _milliseconds(latency: Latency | None) -> str:
     if latency is None:
         return "-"
-    return f"{short(latency.median_ms)} ({short(latency.low_ms)} to {short(latency.high_ms)})"
+    return f"{tables.short(latency.median_ms)} ({tables.short(latency.low_ms)} to {tables.short(latency.high_ms)})"

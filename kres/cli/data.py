@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from kres.cli import tables
 from kres.cli.catalogue import AsJson
-from kres.cli.tables import console, figure, table, text, word
 from kres.cli.verify import SOURCES
 
 if TYPE_CHECKING:
@@ -68,16 +68,16 @@ def _shown(found: "Inspection", *, every: bool) -> tuple[list[int], list[int]]:
 
 
 def _print(found: "Inspection", shown: tuple[list[int], list[int]], *, limit: int | None) -> None:
-    out = console()
+    console = tables.console()
     train, test = (sum(found.counts[part]) for part in ("train", "test"))
     cut_off = ", held out of the same images" if found.held_out else ""
     title = f"{found.name}: {len(found.class_names)} classes, {train:,} images to train and {test:,} to test{cut_off}"
-    out.print(escape(title), highlight=False, soft_wrap=True)
-    out.print(_classes(found, *shown))
-    out.print(_sizes(found))
+    console.print(escape(title), highlight=False, soft_wrap=True)
+    console.print(_classes(found, *shown))
+    console.print(_sizes(found))
     for what, counts in (("formats", found.formats), ("colours", found.colours)):
         listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-        out.print(escape(f"{what}: {listed}"), highlight=False)
+        console.print(escape(f"{what}: {listed}"), highlight=False)
     needed = " (to train on the others, give --on-corrupt skip)" if found.corrupt else ""
     lines = [
         *_unread(found),
@@ -90,7 +90,7 @@ def _print(found: "Inspection", shown: tuple[list[int], list[int]], *, limit: in
         *(f"{count:,} of the {part} images repeat another one there" for part, count in found.repeats.items() if count),
     ]
     for line in lines:
-        out.print(escape(line), highlight=False, soft_wrap=True)
+        console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def _unread(found: "Inspection") -> list[str]:
@@ -101,16 +101,16 @@ def _unread(found: "Inspection") -> list[str]:
 
 
 def _classes(found: "Inspection", most: list[int], fewest: list[int]) -> Table:
-    shown = table(text("class"), *map(figure, found.counts))
+    table = tables.table(tables.text("class"), *map(tables.figure, found.counts))
     for label in most:
-        shown.add_row(*_row(found, label))
+        table.add_row(*_row(found, label))
     if fewest:
-        shown.add_section()
-        shown.add_row(f"... {len(found.class_names) - len(most) - len(fewest)} more (--all)")
-        shown.add_section()
+        table.add_section()
+        table.add_row(f"... {len(found.class_names) - len(most) - len(fewest)} more (--all)")
+        table.add_section()
     for label in fewest:
-        shown.add_row(*_row(found, label))
-    return shown
+        table.add_row(*_row(found, label))
+    return table
 
 
 def _row(found: "Inspection", label: int) -> list[str]:
@@ -118,11 +118,11 @@ def _row(found: "Inspection", label: int) -> list[str]:
 
 
 def _sizes(found: "Inspection") -> Table:
-    shown = table(word(""), *map(figure, ("least", "median", "most")))
+    table = tables.table(tables.word(""), *map(tables.figure, ("least", "median", "most")))
     for name, spread in (("width, px", found.width), ("height, px", found.height), ("file, bytes", found.file_bytes)):
         if spread is not None:
-            shown.add_row(name, *_cells(spread))
-    return shown
+            table.add_row(name, *_cells(spread))
+    return table
 
 
 def _cells(spread: "Spread") -> list[str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kres.cli import tables
 from kres.cli.panels import write_panels
 from kres.cli.plot import check_picture
-from kres.cli.tables import console, figure, table, word
 from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, percent
 
@@ -74,15 +74,15 @@ def _parsed(depths: str) -> tuple[int, ...]:
 
 def _show(found: "Degradation") -> None:
     numbers = ("layers", "seeds", "training loss", "training error", "test error")
-    shown = table(
-        word("net"),
-        *map(figure, numbers),
+    table = tables.table(
+        tables.word("net"),
+        *map(tables.figure, numbers),
         title=f"{found.recipe} on {found.data}",
         caption="means over the seeds; training loss and error over the last tenth of the steps",
     )
     for kind, depth in dict.fromkeys((net.kind, net.depth) for net in found.nets):
         nets = found.of(kind, depth)
-        shown.add_row(
+        table.add_row(
             kind,
             str(depth),
             str(len(nets)),
@@ -90,7 +90,7 @@ def _show(found: "Degradation") -> None:
             percent(fmean(net.final_error for net in nets)),
             percent(fmean(1 - net.result.accuracy for net in nets)),
         )
-    console().print(shown)
+    tables.console().print(table)
     for comparison in found.comparisons:
         typer.echo(str(comparison))
     typer.echo(found.verdict)

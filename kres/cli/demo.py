@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from kres.cli import tables
 from kres.cli.page import NAME, THREADS, processor, timed, write_report
 from kres.cli.serve_page import page_of
-from kres.cli.tables import console, figure, table, text
 from kres.cli.train import ends_with_its_exit_code
 from kres.cli.verify import AsJson, megabytes, percent
 
@@ -33,7 +33,8 @@ def demo(
 
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
-    from kres.cli.models import class_names, proof, resolve
+    from kres.cli.models import class_names, resolve
+    from kres.cli.proving import proof
     from kres.export import CALIBRATION_IMAGES, About, Request, export_all, web_page
     from kres.export.browser import litert_js
     from kres.training import fit
@@ -93,15 +94,15 @@ def _show_json(result: Any, artifacts: Sequence[Any], page: Path, browsable: Pat
 
 
 def _show(result: Any, artifacts: Sequence[Any]) -> None:
-    shown = table(
-        text("artifact"),
-        *map(figure, ("size", "ms an image", "top-1", "agreement with Keras")),
+    table = tables.table(
+        tables.text("artifact"),
+        *map(tables.figure, ("size", "ms an image", "top-1", "agreement with Keras")),
         title=f"{RECIPE}: Keras has {percent(result.accuracy)} of {result.n_images} held-out images right",
         caption=f"{THREADS} threads, batch 1, {processor()}",
     )
     for artifact in artifacts:
         report, ms = artifact.report, _milliseconds(artifact)
-        shown.add_row(
+        table.add_row(
             artifact.name,
             megabytes(report.size_bytes),
             "-" if ms is None else f"{ms:.2f}",
@@ -109,11 +110,11 @@ def _show(result: Any, artifacts: Sequence[Any]) -> None:
             percent(report.agreement),
             style=None if report.passed else "red",
         )
-    out = console()
-    out.print(shown)
+    console = tables.console()
+    console.print(table)
     for artifact in artifacts:
         if not artifact.report.passed:
-            out.print(f"{artifact.name}: {artifact.report.reason}", style="red", markup=False)
+            console.print(f"{artifact.name}: {artifact.report.reason}", style="red", markup=False)
 
 
 def _write_report(

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import kres
+from kres.cli import tables
 from kres.cli.catalogue import AsJson
-from kres.cli.tables import console, figure, table, text, word
 
 if TYPE_CHECKING:
     from kres.cli.drawing import Part
@@ -39,14 +39,14 @@ def info(
     if as_json:
         typer.echo(json.dumps(_facts(named, profile, drawn, weights=weights, layers=layers), indent=2))
         return
-    out = console()
-    out.print(_layer_table(profile) if layers or not drawn else _stage_table(profile, drawn))
-    out.print(_totals(profile), highlight=False)
+    console = tables.console()
+    console.print(_layer_table(profile) if layers or not drawn else _stage_table(profile, drawn))
+    console.print(_totals(profile), highlight=False)
     if isinstance(model, kres.ResNet):
-        out.print(f"preprocessing: {_preprocessing(model.preprocess)}", highlight=False)
+        console.print(f"preprocessing: {_preprocessing(model.preprocess)}", highlight=False)
     if weights:
         tags = ", ".join(tag if top1 is None else f"{tag} {top1:.1f} %" for tag, top1 in weights.items())
-        out.print(f"published weights, and their ImageNet top-1: {tags}", highlight=False)
+        console.print(f"published weights, and their ImageNet top-1: {tags}", highlight=False)
 
 
 def _resolve(network: str, image_size: int | None) -> "Named":
@@ -73,28 +73,28 @@ def _facts(
 
 
 def _stage_table(profile: "kres.Profile", drawn: "list[Part]") -> Table:
-    shown = _table(profile, word(""), text("layers"), word("map"), word("stride"))
+    table = _table(profile, tables.word(""), tables.text("layers"), tables.word("map"), tables.word("stride"))
     for part in drawn:
         words = list(part.layers)
         if part.blocks:
             words.insert(0, f"{part.blocks} block{'s' if part.blocks > 1 else ''} of")
         stride = "" if part.stride is None else str(part.stride)
-        shown.add_row(part.name, "\n".join(words), _map(part.output_shape), stride, *_costs(part))
-        shown.add_section()
-    return shown
+        table.add_row(part.name, "\n".join(words), _map(part.output_shape), stride, *_costs(part))
+        table.add_section()
+    return table
 
 
 def _layer_table(profile: "kres.Profile") -> Table:
-    shown = _table(profile, text("layer"), word("map"))
-    shown.add_column("memory", justify="right", no_wrap=True)
+    table = _table(profile, tables.text("layer"), tables.word("map"))
+    table.add_column("memory", justify="right", no_wrap=True)
     for row in profile.layers:
-        shown.add_row(row.name, _map(row.output_shape), *_costs(row), f"{_short(row.alive_bytes)}B")
-    return shown
+        table.add_row(row.name, _map(row.output_shape), *_costs(row), f"{_short(row.alive_bytes)}B")
+    return table
 
 
 def _table(profile: "kres.Profile", *columns: Column) -> Table:
-    costs = map(figure, ("params", "MACs", "activ."))
-    return table(*columns, *costs, title=f"{profile.network}: {_map(profile.input_shape)}")
+    costs = map(tables.figure, ("params", "MACs", "activ."))
+    return tables.table(*columns, *costs, title=f"{profile.network}: {_map(profile.input_shape)}")
 
 
 def _costs(row: "Part | kres.LayerProfile") -> list[str]:

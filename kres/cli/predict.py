@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 import kres
+from kres.cli import tables
 from kres.cli.export_weights import PublishedWeights
-from kres.cli.tables import console, figure, table, text
 from kres.cli.verify import AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, Labels, Source
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def predict(
         ]
         typer.echo(json.dumps({"model": named.name, "images": rows}, indent=2))
         return
-    shown = table(text("image"), text("class"), figure("score"))
+    table = tables.table(tables.text("image"), tables.text("class"), tables.figure("score"))
     for path, best in zip(images, found, strict=True):
         for rank, (identifier, name, score) in enumerate(best):
             full = name if identifier == name else f"{name} ({identifier})"
-            shown.add_row("" if rank else escape(str(path)), escape(full), f"{score:.4f}")
-    console().print(shown)
+            table.add_row("" if rank else escape(str(path)), escape(full), f"{score:.4f}")
+    tables.console().print(table)
 
 
 def _scores(model: Any, path: Path) -> Any:

@@ -13,8 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from kres.choices import check_choice
+from kres.cli import tables
 from kres.cli.curves import AXES, check_plot, write_plot
-from kres.cli.tables import console, figure, table, text, word
 from kres.cli.verify import AsJson
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """Put training runs side by side: how far they are, how good, how fast, and what was changed in their recipes."""
-    if sort not in SORT_KEYS:
-        raise ValueError(f"sort must be one of {', '.join(SORT_KEYS)}. Received: sort={sort!r}")
+    check_choice(sort, "sort", SORT_KEYS)
     if plot is not None:
         check_plot(plot, against)
     from kres.training.runs import DEPTH, differing, find_runs
@@ -59,7 +59,7 @@ def runs(
             json.dumps([_jsonable(run, differs) for run, differs in zip(found, settings, strict=True)], indent=2)
         )
     else:
-        console().print(_progress(found), _recipes(found))
+        tables.console().print(_progress(found), _recipes(found))
 
 
 def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
@@ -77,14 +77,14 @@ def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
 def _progress(found: Sequence["Run"]) -> Table:
     """How far the runs are, how good and how fast; with a name of 20 letters, in 80 columns."""
     numbers = ("step", "best", "last", "loss", "time", "img/s")
-    shown = table(
-        text("run"),
-        word("state"),
-        *map(figure, numbers),
+    table = tables.table(
+        tables.text("run"),
+        tables.word("state"),
+        *map(tables.figure, numbers),
         caption="best, last: test accuracy (%); time: in steps; img/s: median of the log",
     )
     for run in found:
-        shown.add_row(
+        table.add_row(
             escape(run.name),
             _state(run),
             f"{run.step}/{run.steps or '?'}",
@@ -94,7 +94,7 @@ def _progress(found: Sequence["Run"]) -> Table:
             _number(run.seconds, lambda seconds: str(timedelta(seconds=round(seconds)))),
             _number(run.images_per_second, "{:.0f}".format),
         )
-    return shown
+    return table
 
 
 def _recipes(found: Sequence["Run"]) -> Table:
@@ -104,12 +104,12 @@ def _recipes(found: Sequence["Run"]) -> Table:
     groups: dict[str, list[Run]] = {}
     for run in found:
         groups.setdefault(run.recipe, []).append(run)
-    shown = table(*map(text, ("recipe and run", "data", "changed in the recipe")))
+    table = tables.table(*map(tables.text, ("recipe and run", "data", "changed in the recipe")))
     for recipe, runs in groups.items():
-        shown.add_row(Text(recipe, style="bold"))
+        table.add_row(Text(recipe, style="bold"))
         for run, apart in zip(runs, _apart(runs), strict=True):
-            shown.add_row(Text(f"  {run.name}"), Text(data_name(run.data)), Text(apart))
-    return shown
+            table.add_row(Text(f"  {run.name}"), Text(data_name(run.data)), Text(apart))
+    return table
 
 
 def _apart(runs: Sequence["Run"]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kres.cli.tables import figure, table, text, word
+from kres.cli import checks, tables
 
 MOST_LAYERS = 10
 
@@ -19,11 +19,15 @@ Runtimes = Annotated[
         "--runtime",
         help="Interpreter that TFLite files run in: ai-edge-litert, tf.lite or tflite-runtime; NAME=PYTHON where "
         "another Python has it, as in $KRES_TFLITE_RUNTIME_PYTHON; several times for several.",
+        callback=checks.runtimes,
     ),
 ]
 TargetRuntime = Annotated[
     str | None,
-    typer.Option(help="2.14: fail TFLite files with operators that tflite-runtime 2.14 does not have."),
+    typer.Option(
+        help="2.14: fail TFLite files with operators that tflite-runtime 2.14 does not have.",
+        callback=checks.target_runtime,
+    ),
 ]
 
 
@@ -32,17 +36,17 @@ def show_runtimes(console: Console, reports: Sequence[Any]) -> None:
     several = [report for report in reports if len(report.runtimes) > 1]
     if not several:
         return
-    shown = table(
-        text("artifact"),
-        text("runtime"),
-        *map(figure, ("agreement", "max diff", "mean diff", "cosine", "apart")),
-        word("verdict"),
+    table = tables.table(
+        tables.text("artifact"),
+        tables.text("runtime"),
+        *map(tables.figure, ("agreement", "max diff", "mean diff", "cosine", "apart")),
+        tables.word("verdict"),
         caption="apart: the largest difference to another runtime's outputs",
     )
     for report in several:
         for index, row in enumerate(report.runtimes):
             others = [apart for place, apart in enumerate(row.apart) if place != index and apart is not None]
-            shown.add_row(
+            table.add_row(
                 escape(Path(report.path).name),
                 escape(row.runtime),
                 "-" if row.agreement is None else f"{100 * row.agreement:.2f} %",
@@ -52,7 +56,7 @@ def show_runtimes(console: Console, reports: Sequence[Any]) -> None:
                 _difference(max(others, default=None)),
                 "[green]passed[/]" if row.passed else "[red]failed[/]",
             )
-    console.print(shown, soft_wrap=False)
+    console.print(table, soft_wrap=False)
 
 
 def show_layers(console: Console, reports: Sequence[Any]) -> None:
@@ -69,17 +73,17 @@ def _worst(report: Any) -> Table:
 
     own = any(error.own_snr_db is not None for error in report.layers)
     worst = worst_first(report.layers)[:MOST_LAYERS]
-    more = (figure("of its own"), word("kind")) if own else ()
-    shown = table(
-        text("layer"),
-        figure("signal to noise"),
+    more = (tables.figure("of its own"), tables.word("kind")) if own else ()
+    table = tables.table(
+        tables.text("layer"),
+        tables.figure("signal to noise"),
         *more,
         title=f"{escape(Path(report.path).name)}: the {len(worst)} layers of {len(report.layers)} that lose most",
     )
     for error in worst:
         cells = (_decibels(error.own_snr_db), error.kind) if own else ()
-        shown.add_row(escape(error.name), _decibels(error.snr_db), *cells)
-    return shown
+        table.add_row(escape(error.name), _decibels(error.snr_db), *cells)
+    return table
 
 
 def _decibels(ratio: float | None) -> str:

@@ -385,7 +385,7 @@ def test_a_name_that_is_taken_is_told_before_the_model_runs(saved, tmp_path, mon
     def proof(*arguments, **options):
         raise AssertionError("the model runs")
 
-    monkeypatch.setattr("kres.cli.models.proof", proof)
+    monkeypatch.setattr("kres.cli.proving.proof", proof)
     (tmp_path / "small.float32.tflite").mkdir()
     result = invoke("export", saved, "--format", "float32", "--output", tmp_path)
     assert isinstance(result.exception, IsADirectoryError)

@@ -181,7 +181,7 @@ def test_without_matplotlib_the_error_names_the_extra(folder: Path, tmp_path: Pa
         (("--sort", "beauty"), "sort must be one of name, recipe"),
         (("--plot", "p.pdf"), ".png or .svg"),
         (("--plot", "no/such/folder/p.png"), "no such folder"),
-        (("--plot", "p.png", "--against", "moon"), "step, epoch, seconds"),
+        (("--plot", "p.png", "--against", "moon"), "step, epoch or seconds"),
     ],
 )
 def test_bad_arguments(folder: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -1,6 +1,7 @@
 """Tables of the commands in 80 columns of a terminal, and where standard output is none."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,12 @@ def terminal(monkeypatch):
 
 
 def report(name: str) -> Report:
-    figures = {"agreement": 1.0, "max_difference": 3.2e-2, "mean_difference": 1.7e-3, "cosine": 0.9993217}
+    figures: dict[str, Any] = {
+        "agreement": 1.0,
+        "max_difference": 3.2e-2,
+        "mean_difference": 1.7e-3,
+        "cosine": 0.9993217,
+    }
     rows = [RuntimeReport(runtime=name, passed=True, reason="", apart=(8.2e-7, 8.2e-7), **figures) for name in RUNTIMES]
     return Report(
         path=f"{NAME}{FORMATS[name].suffix}",

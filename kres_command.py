@@ -86,7 +86,8 @@ def _held_back_unless_it_fails() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        # An interrupt is no failure.
+        except Exception:
             held.seek(0)
             os.write(original, held.read())
             raise

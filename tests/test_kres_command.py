@@ -52,9 +52,15 @@ def test_lines_of_the_start_are_held_back_unless_it_fails(capfd):
     with pytest.raises(subprocess.CalledProcessError), kres_command._held_back_unless_it_fails():
         subprocess.run(["sh", "-c", "echo the reason >&2; exit 1"], check=True)
     assert capfd.readouterr().err == "the reason\n"
-    with pytest.raises(KeyboardInterrupt), kres_command._held_back_unless_it_fails():
+
+
+def test_lines_of_the_start_are_held_back_when_it_is_interrupted(capfd):
+    def stop():
         subprocess.run(["sh", "-c", "echo noise >&2"], check=True)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), kres_command._held_back_unless_it_fails():
+        stop()
     assert capfd.readouterr().err == ""
 
 

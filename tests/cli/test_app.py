@@ -161,6 +161,7 @@ def test_info_of_a_file(tmp_path):
 )
 def test_a_users_mistake_ends_with_one_line_and_exit_code_2(arguments, message, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
+    Path("x.tflite").touch()
     monkeypatch.setattr(sys, "argv", ["kres", *arguments])
     with pytest.raises(SystemExit) as ended:
         run()
@@ -188,13 +189,14 @@ def test_a_missing_extra_ends_with_one_line_and_exit_code_2(monkeypatch, capsys,
         assert "Traceback" not in told
 
 
-def test_an_accepted_licence_reaches_the_download(monkeypatch):
+def test_an_accepted_licence_reaches_the_download(monkeypatch, tmp_path):
     def fetch(name, row):
         raise OSError(f"{name} would be downloaded")
 
     monkeypatch.setattr(hub, "fetch", fetch)
     weights = ["--weights", "fb_swsl_ig1b_ft_in1k", "--accept-licence"]
-    for command in (["export", "resnet18", "--format", "float32"], ["verify", "resnet18", "x.tflite"]):
+    (artifact := tmp_path / "x.tflite").touch()
+    for command in (["export", "resnet18", "--format", "float32"], ["verify", "resnet18", str(artifact)]):
         assert str(invoke(*command, *weights).exception) == "resnet18.fb_swsl_ig1b_ft_in1k would be downloaded"
 
 

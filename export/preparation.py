@@ -123,10 +123,10 @@ def _options(given: Given, names: Collection[str], request: Request) -> dict[str
                 f"{name} takes its ranges from images: pass calibration=images. Received: calibration=None"
             )
     options = options_for(list(names), request)
-    if (given_how := request.how.given()) and is_twin(model):
+    if (asked := request.how.given()) and is_twin(model):
         raise ValueError(
-            f"{listed(list(given_how), 'and')} {'is' if len(given_how) == 1 else 'are'} for int8 of a float model. "
-            f"Received: {', '.join(given_how.values())} for the fake-quantized {model.name!r}"
+            f"{listed(asked, 'and')} {'is' if len(asked) == 1 else 'are'} for int8 of a float model. "
+            f"Received: the fake-quantized {model.name!r}"
         )
     return options
 

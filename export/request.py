@@ -61,8 +61,8 @@ def options_for(names: Sequence[str], request: Request) -> dict[str, Options]:
     if batch is not None:
         check_batch(batch, "saved_model" if "saved_model" in names else names[0])
     if (given := request.how.given()) and "int8" not in names:
-        told = f"{listed(list(given), 'and')} {'is' if len(given) == 1 else 'are'} for int8 alone"
-        raise ValueError(f"{told}. Received: {', '.join(given.values())} for {listed(names, 'and')}")
+        told = f"{listed(given, 'and')} {'is' if len(given) == 1 else 'are'} for int8 alone"
+        raise ValueError(f"{told}. Received: formats {listed(names, 'and')}")
     if request.platforms is not None and not any(FORMATS[name].tflite for name in names):
         raise ValueError(f"runtimes and a target runtime are for TFLite files alone. Received: {', '.join(names)}")
     types = {name: io if name in takers else "float32" for name in names}

@@ -52,11 +52,11 @@ class PostTraining:
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
             raise ValueError(f"max_drop must lie in 0..100 percentage points. Received: max_drop={self.max_drop}")
 
-    def given(self) -> dict[str, str]:
-        """Give the fields that are not as by default, each with words `name=value`."""
+    def given(self) -> list[str]:
+        """Write the fields that are not as by default as `name=value`."""
         values = {row.name: getattr(self, row.name) for row in fields(self) if getattr(self, row.name) != row.default}
         words = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
-        return {name: f"{name}={value!r}" for name, value in words.items()}
+        return [f"{name}={value!r}" for name, value in words.items()]
 
 
 class GaveUpError(RuntimeError):

@@ -63,7 +63,7 @@ def test_a_line_a_format_where_standard_error_is_no_terminal(tmp_path):
         (("--format", "float32", "--auto"), "--auto is for int8 alone. Received: --auto for float32"),
         (
             ("--format", "float16", "--equalize", "--keep-float", "a", "--keep-float", "b"),
-            "equalize and keep_float are for int8 alone. Received: equalize=True, keep_float='a, b' for float16",
+            "equalize=True and keep_float='a, b' are for int8 alone. Received: formats float16",
         ),
         (("--format", "float32", "--io", "int8"), "io must be float32 for float32. Received: io='int8'"),
     ],

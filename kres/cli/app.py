@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from kres.cli import interrupts
 from kres.cli.bench import bench
 from kres.cli.catalogue import list_
 from kres.cli.compare import compare_
@@ -67,14 +68,11 @@ class BegunCommand(typer.core.TyperCommand):
     """A command whose work begins with the function in its context's `obj`, where there is one."""
 
     def invoke(self, ctx: Any) -> object:
-        """Call that function, then the command's own; an interrupt of which nothing was said is told."""
-        try:
+        """Call that function, then the command's own."""
+        with interrupts.told():
             if ctx.obj is not None:
                 _begin(ctx.obj)
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise
 
 
 def _begin(start: Callable[[], None]) -> None:

@@ -3,6 +3,9 @@
 import re
 from html import escape
 
+MINUTES = "%Y-%m-%d %H:%M %Z"
+"""A time to the minute, as format() takes it."""
+
 
 def breakable(name: str) -> str:
     """Escape a name that may be long: where it does not fit, it breaks at a dot or an underscore."""

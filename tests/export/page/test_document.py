@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import escape
 from html.parser import HTMLParser
 
@@ -17,7 +18,7 @@ from kres.export import Timing
 from kres.export.files.errors import ArtifactError
 from kres.export.formats import FORMATS
 from kres.export.losses import LayerError
-from kres.export.page import Artifact, Page, html, write_page
+from kres.export.page import Artifact, Earlier, Page, html, write_page
 from kres.export.page.answers import confusion_matrix
 from kres.export.page.charts import Bar, bars, line_chart, ticks
 from kres.export.page.document import STYLE
@@ -131,6 +132,15 @@ def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digit
         reference=answered,
         class_names=[f"class {i}" for i in range(CLASSES)],
         history=history,
+        earlier=[
+            Earlier(
+                path=classifiers["int8"].path.with_name("an_earlier_file.weight_int4.tflite.previous"),
+                made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+                size_bytes=123_456,
+                passed=False,
+                reason="it is not the file that was verified",
+            )
+        ],
     )
 
 
@@ -186,7 +196,7 @@ def test_page_is_whole_and_needs_nothing_else(evidence):
 def test_artifacts_show_what_was_measured_and_why_one_was_rejected(evidence):
     text = html(evidence)
     rows = re.findall(r'(?s)<tr role="row"><th scope="row" role="rowheader">.*?</tr>', section(text, "artifacts"))
-    assert len(rows) == 6
+    assert len(rows) == 7 and "made 2026-01-02 03:04 UTC" in rows[6]
     for row, one in zip(rows[:5], evidence.artifacts[:5], strict=True):
         assert one.name in row and "99.33 %" in row and f"{100 * one.report.agreement:.2f} %" in row
         assert ("✓ passed" in row) == one.report.passed

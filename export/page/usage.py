@@ -70,7 +70,8 @@ def _output(tensor: Tensor) -> str:
 def _integers(tensor: Tensor) -> str:
     if tensor.scale is None or tensor.zero_point is None or (tensor.scale, tensor.zero_point) == (1, 0):
         return ""
-    return f"; as integers: (integer{added(-tensor.zero_point)}) * {tensor.scale:.8g}"
+    shift = added(-tensor.zero_point)
+    return f"; as integers: {f'(integer{shift})' if shift else 'integer'} * {tensor.scale:.8g}"
 
 
 def _snippets(page: Page, tensors: Interface, artifact: Artifact, *, pixels: bool) -> str:

@@ -63,7 +63,8 @@ def facts(
     place = PurePosixPath(path)
     order = (0, 1, 2) if pixels or preprocess.order == "rgb" else (2, 1, 0)
     size = source.shape[1]
-    found = {
+    crop = _number(size / preprocess.shorter_side)
+    return {
         "file": place.name,
         # JSON quotes as Python does.
         "path": json.dumps(path, ensure_ascii=False),
@@ -74,7 +75,9 @@ def facts(
         "labels": LABELS,
         "size": str(size),
         "shorter": str(preprocess.shorter_side),
-        "crop": _number(size / preprocess.shorter_side),
+        "crop": crop,
+        "cropped": "" if size == preprocess.shorter_side else f"{crop} * ",
+        "cropped_f": "" if size == preprocess.shorter_side else f"{crop}f * ",
         "filter": preprocess.interpolation,
         "FILTER": preprocess.interpolation.upper(),
         "values": "pixels" if pixels else "normalised",
@@ -89,14 +92,26 @@ def facts(
         "stored": "bytes" if pixels and _takes_bytes(source) else source.dtype,
         "output": target.dtype,
         "classes": str(target.shape[-1]),
+        **_quantizing(source),
+        **_dequantizing(target),
     }
-    if source.scale is not None and source.zero_point is not None:
-        divided = "" if source.scale == 1 else f" / {_number(source.scale)}"
-        found |= {"in_divided": divided, "in_divided_f": divided and f"{divided}f"}
-        found["in_shifted"] = added(source.zero_point)
-    if target.scale is not None and target.zero_point is not None:
-        found |= {"out_shifted": added(-target.zero_point), "out_scale": _number(target.scale)}
-    return found
+
+
+def _quantizing(tensor: Tensor) -> dict[str, str]:
+    """How values become an input's integers, without the steps that would do nothing."""
+    if tensor.scale is None or tensor.zero_point is None:
+        return {}
+    divided = "" if tensor.scale == 1 else f" / {_number(tensor.scale)}"
+    return {"in_divided": divided, "in_divided_f": divided and f"{divided}f", "in_shifted": added(tensor.zero_point)}
+
+
+def _dequantizing(tensor: Tensor) -> dict[str, str]:
+    """How an output's integers become scores, likewise."""
+    if tensor.scale is None or tensor.zero_point is None:
+        return {}
+    shift = added(-tensor.zero_point)
+    known = {"out_added": shift, "out_open": shift and "(", "out_close": shift and f"{shift})"}
+    return {**known, "out_scale": _number(tensor.scale)}
 
 
 def _takes_bytes(tensor: Tensor) -> bool:

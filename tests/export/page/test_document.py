@@ -247,6 +247,7 @@ def test_examples_begin_with_the_answers_that_changed(evidence):
         (f"class {keras[7]}", "Keras, saved_model, onnx, dynamic"),
         (f"class {(keras[7] + 1) % CLASSES}", "float32, int8"),
     ]
+    assert re.findall(r"</span> ([^<]+)", figures[-1]) == ["Keras and every artifact"]
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])

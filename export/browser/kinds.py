@@ -27,7 +27,7 @@ def _other_kind(path: Path) -> str:
 def _directory(path: Path) -> str:
     if (path / "saved_model.pb").is_file():
         return "a SavedModel"
-    held = sorted(str(file) for place in PLACES for file in path.glob(place))
+    held = sorted(str(file.relative_to(path)) for place in PLACES for file in path.glob(place))
     return f"a directory; it holds {', '.join(held)}" if held else "a directory"
 
 

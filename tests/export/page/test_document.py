@@ -22,6 +22,7 @@ from kres.export.page import Artifact, Earlier, Page, html, write_page
 from kres.export.page.answers import confusion_matrix
 from kres.export.page.charts import Bar, bars, line_chart, ticks
 from kres.export.page.document import STYLE
+from kres.export.page.words import verdict
 from kres.export.proof.comparison import measure
 from kres.export.proof.reports import Change, Reference, Report, RuntimeReport
 from kres.preprocessing import Preprocess
@@ -207,6 +208,11 @@ def test_artifacts_show_what_was_measured_and_why_one_was_rejected(evidence):
     for one in evidence.artifacts[:4]:
         assert f"{one.timing.median_ms:.3g} ms" in section(text, "latency")
         assert f"{one.report.size_bytes / 1e6:.2f} MB" in section(text, "size")
+
+
+def test_options_in_a_reason_are_code():
+    found = verdict("loses <2> of 9. Try --auto (--ranges), or a--b", passed=False)
+    assert "loses &lt;2&gt; of 9. Try <code>--auto</code> (<code>--ranges</code>), or a--b" in found
 
 
 def test_each_runtime_has_its_row(evidence):
@@ -446,7 +452,7 @@ def test_a_browser_draws_it_on_every_screen_and_loads_nothing(evidence, tmp_path
         assert [address for address in tab.requests if not address.startswith("data:")] == [path.as_uri()]
         assert not tab.errors
         tab.value("document.querySelectorAll('details').forEach((one) => one.open = true)")
-        for width in (320, 360, 800, 1240):
+        for width in (320, 360, 800, 962, 1240):
             screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
             tab.send("Emulation.setDeviceMetricsOverride", **screen)
             assert tab.value(MEASURED) == [width, width, []]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import types
@@ -123,6 +124,10 @@ def test_a_second_call_trains_no_more(stopped_and_finished, tmp_path, monkeypatc
     assert "is finished" in caplog.text and model.stat().st_mtime_ns == before
     assert f"{100 * answer['accuracy']:.2f} % of 599" in result.stdout
     assert str(answer["report"]) in result.stdout
+    page = (tmp_path / answer["report"]).read_text().replace("<wbr>", "")
+    for name in ("saved_model", "float16.tflite", "int8.tflite"):
+        assert re.search(rf"cifar_resnet20\.{name}[a-z.]*</code><small>made ", page), "still there, and on the page"
+    assert page.count("<small>made ") == 3
 
 
 def _told(monkeypatch, *options, passed=True, write_report):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kres.training.data.compiled import NotBuiltError, build
+from kres.training.data.compiled import NotBuiltError, build, building
 from kres.training.data.squares import SOURCE
 from tests.support import lean, skip_or_fail
 
@@ -27,6 +27,11 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "kres" / "compiled"
 
 
+def _make():
+    """The library, made but not loaded: a process loads it once, and a second one would register nothing."""
+    return building._compiled(SOURCE, building._compiler(), next(building._libjpegs()))
+
+
 def _compiler(path, script):
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -34,18 +39,14 @@ def _compiler(path, script):
 
 
 def test_a_library_is_made_once(cache):
-    build(SOURCE)
-    (library,) = cache.iterdir()
-    made = library.stat().st_mtime_ns
-    build(SOURCE)
-    assert [path.stat().st_mtime_ns for path in cache.iterdir()] == [made]
+    made = _make()
+    written = made.stat().st_mtime_ns
+    assert _make() == made and list(cache.iterdir()) == [made]
+    assert made.stat().st_mtime_ns == written
 
 
 def test_a_damaged_library_is_made_anew(cache):
-    build(SOURCE)
-    (library,) = cache.iterdir()
-    # As another file: this process has the old one open.
-    library.unlink()
+    library = _make()
     library.write_bytes(b"no library")
     subprocess.run([sys.executable, "-c", USE], check=True, env=lean(), capture_output=True)
     assert library.stat().st_size > 10_000
@@ -58,10 +59,10 @@ def test_processes_that_make_it_at_once_do_not_meet(cache):
 
 
 def test_another_compiler_makes_another(cache, tmp_path, monkeypatch):
-    build(SOURCE)
+    _make()
     real = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))))
     monkeypatch.setenv("CXX", _compiler(tmp_path / "wrapped", f'exec {real} "$@"'))
-    build(SOURCE)
+    _make()
     assert len(list(cache.iterdir())) == 2
 
 

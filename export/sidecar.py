@@ -71,14 +71,23 @@ def write(value: dict[str, Any], directory: Path) -> Path:
     return path
 
 
+def beside(artifact: Path) -> dict[str, Any] | None:
+    """Give what the sidecar of an artifact says, be it of a file that lay there before; None where there is none."""
+    try:
+        found = json.loads(path_of(artifact).read_text(encoding="utf-8"))
+        return found if found["schema"] == SCHEMA else None
+    # Any file may have that name.
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 def preprocess_beside(artifact: Path) -> Preprocess | None:
     """Give what the sidecar of an artifact says of its preprocessing; None where there is none, or of another file."""
     try:
-        found = json.loads(path_of(artifact).read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA or found["sha256"] != sha256(artifact) or found["preprocess"] is None:
+        found = beside(artifact)
+        if found is None or found["sha256"] != sha256(artifact) or found["preprocess"] is None:
             return None
         return Preprocess(**found["preprocess"])
-    # Any file may have that name.
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

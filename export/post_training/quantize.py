@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kres.export.edges import require_edges
-from kres.export.formats import Tolerance
+from kres.export.formats import RETRY_INT8, Tolerance
 from kres.export.losses import EXACT_DB, Quantized
 from kres.export.post_training.bias import correct_bias
 from kres.export.post_training.calibration import Range, check_method, observed_ranges
@@ -142,7 +142,7 @@ def _search(
         if len(more) > most or more == kept:
             raise GaveUpError(
                 f"int8 still loses too much with {len(kept)} of {len(units.layers())} layers in float32, and "
-                f"{most} at most: {broken}. Try other ranges, equalization, bias correction, or to train with --qat"
+                f"{most} at most: {broken}. Try {RETRY_INT8}"
             )
         kept, count = more, 2 * count
         quantized = maker.make([name for name in maker.lowered.parts if name in kept])

@@ -28,11 +28,15 @@ class LayerError:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantized:
-    """A quantized twin, the layers that stay in float32, and what each of the others loses, the worst first."""
+    """A quantized twin, the layers that stay in float32, and what each of the others loses, the worst first.
+
+    `shortfall` says what was tried where it loses more than was allowed; it is the best of those trials then.
+    """
 
     twin: keras.Model
     kept_float: tuple[str, ...]
     layers: tuple[LayerError, ...]
+    shortfall: str = ""
 
 
 def worst_first(errors: Sequence[LayerError]) -> list[LayerError]:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from kres.export.about import About
 from kres.export.files.errors import ArtifactError
 from kres.export.files.interfaces import Interface, interface
 from kres.export.files.normalisation import RAW, Normalisation
+from kres.export.formats import FORMATS, Tolerance
 from kres.export.proof.reports import Report
 from kres.preprocessing import Preprocess
 
 SUFFIX = ".json"
 SCHEMA = 1
 """Goes up when a reader of the JSON must change."""
+
+logger = logging.getLogger("kres")
 
 
 def path_of(artifact: Path) -> Path:
@@ -37,7 +41,7 @@ def describe(
 ) -> dict[str, Any]:
     """Describe an artifact as JSON holds it, with the same keys whether it passed, was rejected or was never made.
 
-    `artifact` is where the file lies now, None where there is none: then its size, hash and tensors are None.
+    `artifact` is where the file lies now, None where there is none: then its name, size, hash and tensors are None.
     `report` names it by its final path and says whether it passed. `preprocess` is how pictures become the Keras
     model's input, where that is known, and `pixels` whether the file takes raw grey levels and does its arithmetic
     itself: `preprocess` stands there whole, and each input's `normalisation` is what is left to the application.
@@ -48,11 +52,11 @@ def describe(
     known = {key: value for key, value in dataclasses.asdict(about).items() if value and key != "class_names"}
     return {
         "schema": SCHEMA,
-        "artifact": Path(report.path).name,
+        "artifact": None if report.path is None else Path(report.path).name,
         "format": report.format,
         "passed": report.passed,
         "reason": report.reason,
-        "size_bytes": None if artifact is None else report.size_bytes,
+        "size_bytes": report.size_bytes,
         "sha256": None if artifact is None else sha256(artifact),
         **known,
         "preprocess": None if preprocess is None else preprocess.to_dict(),
@@ -74,13 +78,44 @@ def write(value: dict[str, Any], directory: Path) -> Path:
 def preprocess_beside(artifact: Path) -> Preprocess | None:
     """Give what the sidecar of an artifact says of its preprocessing; None where there is none, or of another file."""
     try:
-        found = json.loads(path_of(artifact).read_text(encoding="utf-8"))
-        if found["schema"] != SCHEMA or found["sha256"] != sha256(artifact) or found["preprocess"] is None:
-            return None
-        return Preprocess(**found["preprocess"])
+        found = _beside(artifact)
+        return None if found["preprocess"] is None else Preprocess(**found["preprocess"])
     # Any file may have that name.
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def tolerance_beside(artifact: Path, name: str) -> Tolerance:
+    """Give the bounds of format `name`, with the drop that an artifact's sidecar says its export was asked for.
+
+    They are the format's own where there is no sidecar, or one of another format; of one that is damaged or of another
+    file, the log warns.
+    """
+    beside, own = path_of(artifact), FORMATS[name].tolerance
+    if not beside.exists():
+        return own
+    try:
+        found = _beside(artifact)
+        drop = found["verification"]["tolerance"]["drop"] if found["format"] == name else own.drop
+        if drop == own.drop:
+            return own
+        allowed = own.allowing(100 * drop)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        words = "it lacks what an export writes" if isinstance(error, TypeError | KeyError) else str(error)
+        logger.warning("%s is left aside, and %s is judged as any %s: %s", beside, artifact.name, name, words)
+        return own
+    logger.info("%s may lose %g points of top-1, as %s says", artifact.name, 100 * drop, beside.name)
+    return allowed
+
+
+def _beside(artifact: Path) -> dict[str, Any]:
+    """Read the sidecar of an artifact; raises ValueError and its like where it is none, or another file's."""
+    found = json.loads(path_of(artifact).read_text(encoding="utf-8"))
+    if found["schema"] != SCHEMA:
+        raise ValueError(f"its schema must be {SCHEMA}. Received: schema={found['schema']!r}")
+    if found["sha256"] != sha256(artifact):
+        raise ValueError("it is of another file, whose sha256 differs")
+    return found
 
 
 def _tensors(artifact: Path | None, report: Report) -> Interface | None:

@@ -36,11 +36,8 @@ def table(page: Page) -> str:
 
 def sizes(page: Page) -> str:
     """Draw the sizes of the artifacts as bars."""
-    found = [
-        Bar(artifact.name, artifact.report.size_bytes, f"{artifact.report.size_bytes / 1e6:.2f} MB")
-        for artifact in page.artifacts
-        if artifact.exists
-    ]
+    sizes = [(artifact.name, artifact.report.size_bytes) for artifact in page.artifacts]
+    found = [Bar(name, size, f"{size / 1e6:.2f} MB") for name, size in sizes if size is not None]
     return bars(found, title="Bytes of each file, in megabytes")
 
 

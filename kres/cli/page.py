@@ -33,7 +33,7 @@ def timed(
     artifacts = []
     for report in reports:
         timing = None
-        if bench and report.passed:
+        if bench and report.passed and report.path is not None:
             started(report.format)
             try:
                 timing = benchmark(report.path, THREADS, runs=RUNS)

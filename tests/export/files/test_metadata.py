@@ -220,14 +220,14 @@ def test_a_sidecar_has_one_schema_whether_the_file_passed_or_not_or_is_none(file
     bad = dataclasses.replace(files["float32"], passed=False, reason="why not", path=f"{path}.rejected")
     rejected = sidecar.describe(bad, ABOUT, artifact=path, **given)
     damaged = sidecar.describe(bad, ABOUT, artifact=tmp_path / "broken.tflite", **given)
-    unmade = sidecar.describe(dataclasses.replace(bad, path=str(path)), ABOUT, artifact=None, **given)
+    unmade = sidecar.describe(dataclasses.replace(bad, path=None, size_bytes=None), ABOUT, artifact=None, **given)
     for found in (rejected, damaged, unmade):
         assert list(found) == list(accepted) and json.loads(json.dumps(found))["preprocess"] == accepted["preprocess"]
         assert found["passed"] is False and found["reason"] == "why not"
     assert json.loads(json.dumps(rejected["inputs"])) == accepted["inputs"]
     assert rejected["artifact"] == f"{path.name}.rejected" and rejected["sha256"] == accepted["sha256"]
     assert damaged["inputs"] is None and damaged["sha256"] != accepted["sha256"]
-    assert [unmade[key] for key in ("size_bytes", "sha256", "inputs", "outputs")] == [None] * 4
+    assert [unmade[key] for key in ("artifact", "size_bytes", "sha256", "inputs", "outputs")] == [None] * 5
     with pytest.raises(export.ArtifactError):  # what passed cannot be unreadable
         sidecar.describe(files["float32"], ABOUT, artifact=tmp_path / "broken.tflite", **given)
 

@@ -13,9 +13,10 @@ import pytest
 
 from kres.export.files.inspection import artifact_format
 from kres.export.files.interfaces import Tensor, interface
+from kres.export.formats import FORMATS
 from kres.export.page import Artifact, snippets
 from kres.export.page.snippets import LANGUAGES, OF_IMAGE_FILES, facts, languages_of, snippet
-from kres.export.proof.verification import unmeasured
+from kres.export.proof.verification import Asked, unmeasured
 from kres.export.runner import dequantize, quantize
 from tests.export.chromium import chromium
 from tests.export.classifiers import LABELS, SIZE
@@ -29,7 +30,9 @@ ANSWERS = {"float32": [0.25, 0.5, 0.125], "int8": [-64, 0, -96], "uint8": [64, 1
 
 
 def kind(classifier):
-    return Artifact(report=unmeasured(0, classifier.path, artifact_format(classifier.path), reason="")).kind
+    name = artifact_format(classifier.path)
+    asked = Asked(format=name, io="float32", tolerance=FORMATS[name].tolerance)
+    return Artifact(report=unmeasured(0, classifier.path, asked, reason="")).kind
 
 
 def written(classifier, template):

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kres.export import sidecar
+from kres.export.beside import tolerance_beside
 from kres.export.conversion import models
 from kres.export.conversion.converter import named_outputs
 from kres.export.conversion.pixels import known, preprocess_of, takes_pixels, to_pixels
@@ -147,7 +147,7 @@ def check(
 def _foreign_tolerance(path: Path, name: str, max_drop: float | None) -> Tolerance:
     """Give what an artifact is judged by of which its bytes say that it is of format `name`."""
     if max_drop is None:
-        return sidecar.tolerance_beside(path, name)
+        return tolerance_beside(path, name)
     own = FORMATS[name].tolerance
     if own.drop is None:
         logger.warning("%s: %s is not judged by top-1, and max_drop changes nothing", path.name, name)

@@ -87,7 +87,11 @@ def verify(
     runtime: Runtimes = None,
     target_runtime: TargetRuntime = None,
     layers: Annotated[
-        bool, typer.Option("--layers", help="Compare TFLite files layer by layer: signal to noise in decibels.")
+        bool,
+        typer.Option(
+            "--layers",
+            help="Compare TFLite files layer by layer: signal to noise in decibels, with what the layers before lost.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

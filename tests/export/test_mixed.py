@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kres import export
-from kres.export import sidecar
+from kres.export.beside import sha256
 from kres.export.conversion.casts import without_casts
 from kres.export.files.inspection import inspect
 from kres.export.losses import EXACT_DB
@@ -138,11 +138,11 @@ def test_a_drop_that_cannot_be_met_stops_no_other_format(model, images, tmp_path
     kept, told = (
         json.loads((tmp_path / f"model.int8.tflite.{name}.json").read_text()) for name in ("previous", "rejected")
     )
-    assert kept["sha256"] == sidecar.sha256(tmp_path / "model.int8.tflite.previous")
+    assert kept["sha256"] == sha256(tmp_path / "model.int8.tflite.previous")
     assert kept["size_bytes"] == good.size_bytes and kept["passed"] and not told["passed"]
     rejected = tmp_path / "model.int8.tflite.rejected"
     assert reports[0].path == str(rejected) and inspect(rejected).format == "int8"
-    assert told["reason"] == reports[0].reason and told["sha256"] == sidecar.sha256(rejected)
+    assert told["reason"] == reports[0].reason and told["sha256"] == sha256(rejected)
     assert list(told) == list(kept) and told["verification"]["tolerance"]["drop"] == 0.001
 
 

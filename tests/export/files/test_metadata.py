@@ -14,6 +14,7 @@ import pytest
 import kres
 from kres import export
 from kres.export import sidecar
+from kres.export.beside import sha256
 from kres.export.conversion.pixels import takes_pixels
 from kres.export.files import metadata
 from kres.export.files.normalisation import Normalisation
@@ -237,10 +238,10 @@ def test_the_sidecar_of_a_saved_model(tmp_path):
     found = beside(report)
     assert found["inputs"][0]["shape"] == [-1, 16, 12, 3] and found["inputs"][0]["value_range"] == [0, 255]
     before = found["sha256"]
-    assert sidecar.sha256(tmp_path / "m") == before
+    assert sha256(tmp_path / "m") == before
     with open(tmp_path / "m" / "saved_model.pb", "ab") as file:
         file.write(b"x")
-    assert sidecar.sha256(tmp_path / "m") != before
+    assert sha256(tmp_path / "m") != before
 
 
 def test_what_an_earlier_export_left_is_kept_aside_when_a_later_one_is_rejected(tmp_path, monkeypatch):

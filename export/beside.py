@@ -21,12 +21,20 @@ def path_of(artifact: Path) -> Path:
     return artifact.with_name(artifact.name + SUFFIX)
 
 
+def facts_beside(artifact: Path) -> dict[str, Any] | None:
+    """Give what the sidecar of an artifact says, be it of a file that lay there before; None where there is none."""
+    try:
+        return _facts(artifact)
+    # Any file may have that name.
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 def preprocess_beside(artifact: Path) -> Preprocess | None:
     """Give what the sidecar of an artifact says of its preprocessing; None where there is none, or of another file."""
     try:
-        found = _beside(artifact)
+        found = _own_facts(artifact)
         return None if found["preprocess"] is None else Preprocess(**found["preprocess"])
-    # Any file may have that name.
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -41,7 +49,7 @@ def tolerance_beside(artifact: Path, name: str) -> Tolerance:
     if not beside.exists():
         return own
     try:
-        found = _beside(artifact)
+        found = _own_facts(artifact)
         drop: Any = found["verification"]["tolerance"]["drop"] if found["format"] == name else own.drop
         if drop == own.drop:
             return own
@@ -54,11 +62,16 @@ def tolerance_beside(artifact: Path, name: str) -> Tolerance:
     return allowed
 
 
-def _beside(artifact: Path) -> dict[str, Any]:
-    """Read the sidecar of an artifact; raises ValueError and its like where it is none, or another file's."""
+def _facts(artifact: Path) -> dict[str, Any]:
     found = json.loads(path_of(artifact).read_text(encoding="utf-8"))
     if found["schema"] != SCHEMA:
         raise ValueError(f"its schema must be {SCHEMA}. Received: schema={found['schema']!r}")
+    return found
+
+
+def _own_facts(artifact: Path) -> dict[str, Any]:
+    """Read the sidecar of an artifact; raises ValueError and its like where it is none, or another file's."""
+    found = _facts(artifact)
     if found["sha256"] != sha256(artifact):
         raise ValueError("it is of another file, whose sha256 differs")
     return found

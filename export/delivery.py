@@ -77,6 +77,7 @@ def deliver(
         except ValueError as error:
             unmade = unmeasured(len(expected.images), None, asked, reason=str(error))
             return Delivery(finish(unmade, None), error)
+        asked = dataclasses.replace(asked, advice=_advice(name, quantized))
         report = check_or_report(expected, written, asked, platforms=platforms)
         return Delivery(finish(_with_losses(report, quantized), written))
 
@@ -136,9 +137,16 @@ def _tolerance(name: str, how: PostTraining) -> Tolerance:
     return row.tolerance.allowing(how.max_drop) if row.calibrated and row.rounded else row.tolerance
 
 
+def _advice(name: str, quantized: Quantized | None) -> str:
+    """Say what may help a file that loses too much; where layers were tried in float32, that is told first."""
+    if quantized is not None and quantized.shortfall:
+        return quantized.shortfall
+    remedy = FORMATS[name].remedy
+    return f"Try {remedy}" if remedy else ""
+
+
 def _with_losses(report: Report, quantized: Quantized | None) -> Report:
-    """Add what quantization lost in each layer, and what was tried in vain against it."""
+    """Add what quantization lost in each layer."""
     if quantized is None:
         return report
-    reason = report.reason if report.passed else "; ".join(filter(None, (report.reason, quantized.shortfall)))
-    return dataclasses.replace(report, reason=reason, layers=quantized.layers, kept_float=quantized.kept_float)
+    return dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)

@@ -65,7 +65,7 @@ class Format:
 
     `tflite`: the interpreters of TFLite run it. `calibrated`: its ranges come from images. `rounded`: it keeps what a
     fake-quantized twin rounds. `io` are the types that input and output may have, `extra` the optional dependency of
-    kres that the format takes.
+    kres that the format takes, `remedy` what may help where a file loses too much.
     """
 
     write: Callable[[keras.Model, Path, Options], None]
@@ -76,6 +76,7 @@ class Format:
     rounded: bool = False
     io: tuple[str, ...] = ("float32",)
     extra: str | None = None
+    remedy: str = ""
 
 
 def saved_model(model: keras.Model, path: Path, options: Options) -> None:
@@ -157,14 +158,22 @@ def onnx(model: keras.Model, path: Path, options: Options) -> None:
     onnx_export.write(model, path)
 
 
+RETRY_INT8 = "other ranges (--ranges), --equalize, --correct-bias, or to train with --qat"
+"""What may help int8, whatever layers stay in float32."""
+
 FORMATS: dict[str, Format] = {
     # The same kernels in another graph: what is left is the order of float32 sums.
     "saved_model": Format(
         write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4), tflite=False, rounded=True
     ),
     "float32": Format(write=float32, suffix=".float32.tflite", tolerance=Tolerance(relative=1e-4)),
-    "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2)),
-    "dynamic": Format(write=dynamic, suffix=".dynamic.tflite", tolerance=Tolerance(drop=3e-3, features=0.99)),
+    "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2), remedy="float32"),
+    "dynamic": Format(
+        write=dynamic,
+        suffix=".dynamic.tflite",
+        tolerance=Tolerance(drop=3e-3, features=0.99),
+        remedy="weight_int8 or float16",
+    ),
     "int8": Format(
         write=int8,
         suffix=".int8.tflite",
@@ -172,6 +181,7 @@ FORMATS: dict[str, Format] = {
         calibrated=True,
         rounded=True,
         io=("float32", "int8", "uint8"),
+        remedy=f"--auto or --keep-float, which leave layers in float32, {RETRY_INT8}",
     ),
     # 65,536 steps of an activation are as good as float: what differs is the weights, as in weight_int8.
     "int16x8": Format(
@@ -180,12 +190,14 @@ FORMATS: dict[str, Format] = {
         tolerance=Tolerance(drop=3e-3, cosine=0.99, features=0.995, logits=False),
         calibrated=True,
         io=("float32", "int16"),
+        remedy="weight_int8 or float16",
     ),
     "weight_int8": Format(
         write=weight_int8,
         suffix=".weight_int8.tflite",
         tolerance=Tolerance(drop=3e-3, cosine=0.99, features=0.995),
         extra="quantizer",
+        remedy="float16",
     ),
     # A weight of 15 values: what a network loses by it is its own, and a narrow one may lose more than this.
     "weight_int4": Format(
@@ -193,6 +205,7 @@ FORMATS: dict[str, Format] = {
         suffix=".weight_int4.tflite",
         tolerance=Tolerance(drop=2e-2, cosine=0.7),
         extra="quantizer",
+        remedy="weight_int8",
     ),
     "onnx": Format(write=onnx, suffix=".onnx", tolerance=Tolerance(relative=1e-4), tflite=False, extra="onnx"),
 }

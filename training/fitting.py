@@ -174,7 +174,10 @@ def _claimed(workdir: Path, settings: dict[str, Any], *, resume: bool, held: Exi
     if found and found["state"] == FINISHED:
         return found  # which is read alone, maybe from where nothing can be written
     held.enter_context(locked(workdir))
-    return open_workdir(workdir, settings, resume=resume)  # another process may have let go of it a moment ago
+    found = open_workdir(workdir, settings, resume=resume)  # another process may have let go of it a moment ago
+    if resume and found is None:  # a mistyped name would else train from the start in silence
+        logger.warning("nothing to resume in %s: a new run begins", workdir)
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """A run's directory: what it holds, whether a new call may go on with it, and its `run.json`."""
 
 import json
-import logging
 import platform
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -19,8 +18,6 @@ from kres.training.logs import read_history
 from kres.training.nesting import flatten
 from kres.training.settings.recipe import completed
 from kres.writing import write_atomically
-
-logger = logging.getLogger(__name__)
 
 RUN = "run.json"
 CHECKPOINTS = "checkpoints"
@@ -46,7 +43,6 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
     """
     if not path.exists() or (path.is_dir() and not any(_seen(path))):
         path.mkdir(parents=True, exist_ok=True)
-        _tell_of_new(path, resume=resume)
         return None
     if not (path / RUN).is_file():
         raise WorkdirError(f"a workdir must be new, empty, or hold a run. Received: {path}, which has no {RUN}")
@@ -54,7 +50,6 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
     to_resume = run["state"] not in (FAILED, INTERRUPTED) or any((path / CHECKPOINTS).glob(f"{PREFIX}*"))
     differences = _differences(run["settings"], settings)
     if differences and not to_resume and not read_history(path):
-        _tell_of_new(path, resume=resume)
         return None
     if differences:
         raise WorkdirError(
@@ -68,11 +63,6 @@ def open_workdir(path: Path, settings: dict[str, Any], *, resume: bool) -> dict[
 def _seen(path: Path) -> Iterator[Path]:
     """What is in a directory, but for hidden files: the lock, and what a process left that was killed as it wrote."""
     return (child for child in path.iterdir() if not child.name.startswith("."))
-
-
-def _tell_of_new(path: Path, *, resume: bool) -> None:
-    if resume:  # a mistyped name would else train from the start in silence
-        logger.warning("nothing to resume in %s: a new run begins", path)
 
 
 def read_run(path: Path) -> dict[str, Any]:

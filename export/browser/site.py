@@ -15,6 +15,7 @@ import numpy as np
 import kres
 from kres.export.beside import preprocess_beside
 from kres.export.browser import litert_js
+from kres.export.browser.kinds import check_kind
 from kres.export.conversion.pixels import preprocess_of
 from kres.export.files import metadata
 from kres.export.files.errors import ArtifactError
@@ -82,7 +83,7 @@ def web_page(
     """
     path, output = Path(path), Path(output).absolute()
     check_output(output)
-    _check_kind(path)
+    check_kind(path)
     runtime = litert_js.fetch() if litert is None else litert_js.check(Path(litert))
     facts = describe(model, path, preprocess, pixels=pixels)
     names = _checked_labels(metadata.labels(path) if labels is None else labels, facts.output["shape"][-1])
@@ -154,17 +155,6 @@ def _checked_labels(labels: Sequence[str] | None, classes: int) -> list[str]:
     if len(labels) != classes:
         raise ValueError(f"labels must name {classes} classes, one each. Received: {len(labels)} labels")
     return [" ".join(label.split()) for label in labels]
-
-
-def _check_kind(path: Path) -> None:
-    """Raise ArtifactError for what is no TFLite file."""
-    if path.is_file():
-        with path.open("rb") as file:
-            found = None if file.read(8)[4:] == b"TFL3" else "a file without their mark, TFL3,"
-    else:
-        found = "a directory" if path.is_dir() else "nothing"
-    if found is not None:
-        raise ArtifactError(f"a page runs TFLite files. Received: {found} at {path}")
 
 
 def _check_graph(path: Path) -> None:

@@ -21,6 +21,7 @@ MOST_CONFUSIONS = 15
 LONGEST_UPRIGHT = 3
 MOST_CHANGES = 10
 EXAMPLES = 12
+EVERYBODY = "Keras and every artifact"
 # Photographs of more pixels a side take a tenth of the bytes as JPEG.
 LARGEST_PNG = 64
 
@@ -134,7 +135,8 @@ def _figure(page: Page, picture: np.ndarray, label: int, answers: dict[str, int]
     lines = []
     for answer in dict.fromkeys(answers.values()):
         mark, kind = ("✓", "good") if answer == label else ("✗", "bad")
-        names = ", ".join(escape(name) for name, given in answers.items() if given == answer)
+        named = [escape(name) for name, given in answers.items() if given == answer]
+        names = EVERYBODY if len(named) == len(answers) > 2 else ", ".join(named)
         lines.append(f'<li><span class="{kind}">{mark} {escape(page.name_of(answer))}</span> {names}</li>')
     name = escape(page.name_of(label))
     return (

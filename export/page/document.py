@@ -1,19 +1,18 @@
 """The page as one HTML document: its sections in their order."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
 from kres.export.page.answers import changes, confusion, examples
-from kres.export.page.contents import Artifact, Page
+from kres.export.page.contents import Page
 from kres.export.page.layers import layers
 from kres.export.page.measures import latency, sizes, table
 from kres.export.page.runtimes import runtimes
 from kres.export.page.training import curves
 from kres.export.page.usage import usage
 from kres.writing import write_atomically
-
-__all__ = ["Artifact", "Page", "html", "write_page"]
 
 # Whatever a name or a reason holds: the page runs nothing and loads nothing.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -36,7 +35,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Page], str]], ...] = (
 
 def write_page(page: Page, path: str | Path) -> None:
     """Write the page to `path`, whole or not at all."""
-    text = html(page)
+    text = html(replace(page, folder=Path(path).parent))
     write_atomically(Path(path), lambda file: file.write_text(text, encoding="utf-8"))
 
 

@@ -1,44 +1,57 @@
 """The artifacts as a table, and their size and latency as bars."""
 
+from datetime import datetime
 from html import escape
 
 from kres.export.page.charts import Bar, bars
-from kres.export.page.contents import Page
+from kres.export.page.contents import Earlier, Page
 from kres.export.page.tables import table as drawn
-from kres.export.page.words import breakable, difference, percent, verdict
+from kres.export.page.words import MINUTES, breakable, difference, percent, verdict
+from kres.export.proof.reports import Report
 
+NOTE = (
+    "Agreement is the share of images with the Keras model's top-1, the difference that of two logits in units of "
+    "the largest one (of two outputs where they are quantized)."
+)
+EARLIER = (
+    " Files that say when they were made are of an earlier export and still in the folder: their figures are that "
+    "export's, from the JSON beside each, and they were not run again."
+)
 HEAD = ("artifact", "format", "top-1", "agreement", "max difference", "verdict")
 
 
 def table(page: Page) -> str:
     """Draw accuracy, agreement with the Keras model and verdict of each artifact."""
     rows = [
-        (
-            f"<code>{breakable(artifact.name)}</code>",
-            escape(artifact.report.format),
-            percent(artifact.report.top1),
-            percent(artifact.report.agreement),
-            difference(artifact.report.max_difference),
-            verdict(
-                artifact.report.reason,
-                passed=artifact.report.passed,
-                failed="rejected" if artifact.exists else "not made",
-            ),
-        )
+        _row(artifact.name, artifact.report, failed="rejected" if artifact.exists else "not made")
         for artifact in page.artifacts
     ]
-    note = (
-        "Agreement is the share of images with the Keras model's top-1, the difference that of two logits in units of "
-        "the largest one (of two outputs where they are quantized)."
-    )
+    rows += [
+        _row(one.path.name, one, failed="rejected" if one.format else "not known", made=one.made)
+        for one in page.earlier
+    ]
+    note = NOTE + (EARLIER if page.earlier else "")
     return drawn(HEAD, rows) + f'<p class="note">{note}</p>' if rows else ""
+
+
+def _row(name: str, found: Report | Earlier, *, failed: str, made: datetime | None = None) -> tuple[str, ...]:
+    when = "" if made is None else f"<small>made {made:{MINUTES}}</small>"
+    return (
+        f"<code>{breakable(name)}</code>{when}",
+        escape(found.format or "-"),
+        percent(found.top1),
+        percent(found.agreement),
+        difference(found.max_difference),
+        verdict(found.reason, passed=found.passed, failed=failed),
+    )
 
 
 def sizes(page: Page) -> str:
     """Draw the sizes of the artifacts as bars."""
-    sizes = [(artifact.name, artifact.report.size_bytes) for artifact in page.artifacts]
-    found = [Bar(name, size, f"{size / 1e6:.2f} MB") for name, size in sizes if size is not None]
-    return bars(found, title="Bytes of each file, in megabytes")
+    found = [(artifact.name, artifact.report.size_bytes) for artifact in page.artifacts]
+    found += [(one.path.name, one.size_bytes) for one in page.earlier]
+    known = [Bar(name, count, f"{count / 1e6:.2f} MB") for name, count in found if count is not None]
+    return bars(known, title="Bytes of each file, in megabytes")
 
 
 def latency(page: Page) -> str:

@@ -8,7 +8,7 @@ from kres.export.conversion.pixels import takes_pixels
 from kres.export.conversion.serving import BYTES
 from kres.export.files.interfaces import Interface, Tensor, interface
 from kres.export.page.contents import Artifact, Page
-from kres.export.page.snippets import LANGUAGES, facts, languages_of, snippet
+from kres.export.page.snippets import LANGUAGES, added, facts, languages_of, snippet
 from kres.export.page.tables import table
 from kres.export.page.words import breakable
 from kres.preprocessing import Preprocess
@@ -68,9 +68,10 @@ def _output(tensor: Tensor) -> str:
 
 
 def _integers(tensor: Tensor) -> str:
-    if tensor.scale is None:
+    if tensor.scale is None or tensor.zero_point is None or (tensor.scale, tensor.zero_point) == (1, 0):
         return ""
-    return f"; as integers: (integer - {tensor.zero_point}) * {tensor.scale:.8g}"
+    shift = added(-tensor.zero_point)
+    return f"; as integers: {f'(integer{shift})' if shift else 'integer'} * {tensor.scale:.8g}"
 
 
 def _snippets(page: Page, tensors: Interface, artifact: Artifact, *, pixels: bool) -> str:
@@ -80,7 +81,8 @@ def _snippets(page: Page, tensors: Interface, artifact: Artifact, *, pixels: boo
     classifier = len(tensors.inputs) == len(tensors.outputs) == 1 and len(target.shape) == 2
     if page.preprocess is None or not square or not classifier:
         return ""
-    known = facts(artifact.name, page.preprocess, kind=artifact.kind, pixels=pixels, source=source, target=target)
+    path = page.path_to(artifact.report.path or artifact.name)
+    known = facts(path, page.preprocess, kind=artifact.kind, pixels=pixels, source=source, target=target)
     drawn = []
     for language in languages_of(artifact.kind, tensors):
         text = snippet(language.template, known)

@@ -3,6 +3,11 @@
 import re
 from html import escape
 
+MINUTES = "%Y-%m-%d %H:%M %Z"
+"""A time to the minute, as format() takes it."""
+# A browser would break a line after its hyphens.
+_OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+
 
 def breakable(name: str) -> str:
     """Escape a name that may be long: where it does not fit, it breaks at a dot or an underscore."""
@@ -23,4 +28,5 @@ def verdict(reason: str, *, passed: bool, failed: str = "failed") -> str:
     """Write whether something has passed, and why not; `failed` is what it is called then."""
     if passed:
         return '<span class="good">✓ passed</span>'
-    return f'<span class="bad">✗ {failed}: {escape(reason)}</span>'
+    words = _OPTION.sub(r"<code>\g<0></code>", escape(reason))
+    return f'<span class="bad">✗ {failed}: {words}</span>'

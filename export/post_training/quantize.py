@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kres.export.edges import require_edges
-from kres.export.formats import Tolerance
+from kres.export.formats import RETRY_INT8, Tolerance
 from kres.export.losses import EXACT_DB, Quantized
 from kres.export.post_training.bias import correct_bias
 from kres.export.post_training.calibration import PERCENTILE, Range, check_method, observed_ranges
@@ -137,8 +137,8 @@ def _search(
             best, least = quantized, loss
     which = f"the best of {len(sets) + 1} trials" if sets else "the only trial"
     shortfall = (
-        f"this is {which}, with {_share(best, units)} layers in float32; at most half may be, where float16 is as "
-        f"small and as fast, and {end}. Try other ranges, equalization, bias correction, or to train with --qat"
+        f"This is {which}, with {_share(best, units)} layers in float32; at most half may be, where float16 is as "
+        f"small and as fast, and {end}. Try {RETRY_INT8}"
     )
     return replace(best, shortfall=shortfall)
 

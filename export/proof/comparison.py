@@ -44,6 +44,12 @@ def judge_all(
     return replace(first, passed=not failed, reason=reason, runtimes=tuple(rows))
 
 
+def with_advice(report: Report, advice: str) -> Report:
+    """Add what may help to the reason of a report on a file that loses too much."""
+    losing = any(not row.passed and row.max_difference is not None for row in report.runtimes)
+    return replace(report, reason=f"{report.reason}. {advice}") if losing and advice else report
+
+
 def _distances(reference: Reference, answers: Sequence[Answers], *, logits: bool) -> list[tuple[float | None, ...]]:
     """Measure each pair of runtimes once, so that both rows say the same."""
     count = len(answers)
@@ -145,16 +151,18 @@ def violations(measured: dict[str, Any], tolerance: Tolerance, n: int, *, labels
     difference, cosine, lost = measured["max_difference"], measured["cosine"], measured.get("lost")
     least = tolerance.cosine if lost is not None else max(tolerance.cosine, tolerance.features)
     if tolerance.relative is not None and difference > tolerance.relative:
-        found.append(f"logits differ by {difference:.2g} of the largest, allowed is {tolerance.relative:.2g}")
+        found.append(
+            f"its logits differ by up to {difference:.2g} times the largest one, and may by {tolerance.relative:.2g}"
+        )
     if tolerance.drop is not None and lost is not None and lost > (allowed := max(1.0, tolerance.drop * n)):
         how = "loses" if labels else "is expected to lose"
-        agreement = measured["agreement"]
         # Each changed answer is worth plus or minus one image, so their sum strays by the root of their number.
-        chance = (n * (1 - agreement)) ** 0.5
-        words = f"top-1 {how} {lost:.3g} of {n} images, allowed is {allowed:.3g}"
-        found.append(f"{words} (chance moves it by about {chance:.1f}: the more images, the clearer)")
+        chance = (n * (1 - measured["agreement"])) ** 0.5
+        words = f"top-1 {how} {lost:.3g} of {n} images, and may lose {int(allowed) if labels else allowed:.3g}"
+        luck = f" (that may be chance, which makes about {chance:.0f} more or less: more images show it better)"
+        found.append(words + (luck if lost - allowed <= 2 * chance else ""))
     if cosine < least:
-        found.append(f"the outputs' mean cosine is {cosine:.3f}, and must be at least {least}")
+        found.append(f"its outputs are too unlike the model's: their mean cosine is {cosine:.3f}, not at least {least}")
     return found
 
 

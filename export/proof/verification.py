@@ -18,7 +18,7 @@ from kres.export.files.inspection import artifact_format, size
 from kres.export.files.interfaces import interface
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
-from kres.export.proof.comparison import judge, judge_all
+from kres.export.proof.comparison import judge, judge_all, with_advice
 from kres.export.proof.reports import Answers, Reference, Report
 from kres.export.proof.running import ALONE, run_tflite
 from kres.export.runtimes.compatibility import DEFAULT, Platforms, lacking
@@ -34,11 +34,15 @@ logger = logging.getLogger("kres")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What an artifact was made to be: its format, the type of its input and output, and how far it may stray."""
+    """What an artifact was made to be: its format, the type of its input and output, and how far it may stray.
+
+    `advice` is said where it strays further.
+    """
 
     format: str
     io: str
     tolerance: Tolerance
+    advice: str = ""
 
 
 def verify(
@@ -134,6 +138,7 @@ def check(
     lack = ""
     if FORMATS[found].tflite:
         report = judge_all(reference, _answers(path, reference, platforms.runtimes), tolerance, path=path, name=name)
+        report = report if asked is None else with_advice(report, asked.advice)
         lack = "" if platforms.target is None else lacking(path, platforms.target)
     else:
         report = judge(reference, ALONE[found](path, reference), tolerance, path=path, name=name)

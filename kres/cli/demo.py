@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,8 @@ from kres.cli.verify import AsJson, megabytes, percent
 
 RECIPE, DATA = "digits_resnet20", "digits"
 FORMATS = ("saved_model", "float32", "float16", "dynamic", "int8")
-WEB_FORMATS = ("int8", "float32")
+APPLICATION_FORMATS = ("int8", "float32")
+EXPORT = "export"
 
 
 def demo(
@@ -37,19 +39,21 @@ def demo(
     from kres.export import CALIBRATION_IMAGES, About, Request, export_all, web_page
     from kres.export.browser import litert_js
     from kres.training import fit
+    from kres.training.workdir import RUN
 
     if web:
         litert_js.fetch()  # before minutes go by
     workdir = directory / f"demo-seed{seed}"
     with ends_with_its_exit_code("Go on with the same command."):
-        result = fit(RECIPE, data=DATA, workdir=workdir, seed=seed, steps=steps, resume=True)
+        begun = (workdir / RUN).is_file()
+        result = fit(RECIPE, data=DATA, workdir=workdir, seed=seed, steps=steps, resume=begun)
     with Console(stderr=True).status("running the Keras model") as status:
         named = resolve(str(workdir))
         names = class_names(named, None)
         found = proof(named, DATA, limit=result.n_images, calibration_images=CALIBRATION_IMAGES)
         reports = export_all(
             named.model,
-            workdir / "export",
+            workdir / EXPORT,
             FORMATS,
             name=named.name,
             expected=found.reference,
@@ -58,7 +62,8 @@ def demo(
             started=lambda name: status.update(f"writing and running {name}"),
         )
         artifacts = timed(reports, started=lambda name: status.update(f"timing {name}"))
-    page, browsable = workdir / NAME, _browsable(reports) if web else None
+    page, small = workdir / NAME, _for_an_application(reports)
+    browsable = small if web else None
     # What was found is told first: it is not lost with a page that cannot be written.
     if as_json:
         _show_json(result, artifacts, page, browsable)
@@ -68,17 +73,26 @@ def demo(
     if browsable is not None:
         web_page(named.model, browsable, page_of(browsable), labels=names)
     if not as_json:
-        typer.echo(f"Report: {page}")
         if browsable is not None:
-            typer.echo(f"Page: {page_of(browsable)}; see it: kres serve-page {browsable}")
+            typer.echo(f"Page: {page_of(browsable)}")
+        typer.echo(_closing(workdir, page, small, web=web))
     if not all(report.passed for report in reports):
         raise typer.Exit(1)
 
 
-def _browsable(reports: Sequence[Any]) -> Path | None:
-    """The artifact that gets a page for a browser: the first of WEB_FORMATS that passed."""
+def _for_an_application(reports: Sequence[Any]) -> Path | None:
+    """The artifact for a browser or a phone: the first of APPLICATION_FORMATS that passed."""
     passed = {report.format: Path(report.path) for report in reports if report.passed}
-    return next((passed[name] for name in WEB_FORMATS if name in passed), None)
+    return next((passed[name] for name in APPLICATION_FORMATS if name in passed), None)
+
+
+def _closing(workdir: Path, page: Path, artifact: Path | None, *, web: bool) -> str:
+    """Where everything lies, and the command that goes on from there."""
+    if artifact is None:
+        command = f"kres export {shlex.quote(str(workdir))} --format int8 --auto"
+    else:
+        command = f"kres {'serve-page' if web else 'bench'} {shlex.quote(str(artifact))}"
+    return f"Files: {workdir / EXPORT}, report: {page}. Next: {command}"
 
 
 def _milliseconds(artifact: Any) -> float | None:
@@ -132,6 +146,7 @@ def _write_report(
         named,
         found,
         artifacts,
+        folder=page.parent / EXPORT,
         class_names=names,
         title=f"{result.recipe}: from digits to a phone",
         facts=facts,

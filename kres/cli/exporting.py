@@ -76,7 +76,8 @@ class Job:
         page = directory / NAME
         target = None if self.request.platforms is None else self.request.platforms.target
         facts = {} if target is None else {"target runtime": f"tflite-runtime {target}"}
-        write_page = partial(write_report, page, named, found, artifacts, class_names=about.class_names, facts=facts)
+        page_of_these = partial(write_report, page, named, found, artifacts, folder=directory)
+        write_page = partial(page_of_these, class_names=about.class_names, facts=facts)
         return Done(reports, skipped, found.description, page, write_page)
 
     def _calibrated(self, named: Named, names: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,20 +51,22 @@ def write_report(
     proof: "Proof",
     artifacts: Sequence["Artifact"],
     *,
+    folder: Path,
     class_names: Sequence[str] | None,
     title: str | None = None,
     facts: Mapping[str, str] | None = None,
     history: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write the page of an export to `path`; `facts` stand before those that every export has."""
+    """Write the page of an export into `folder` to `path`; `facts` stand before those that every export has."""
     from kres.cli.verify import percent
-    from kres.export.page import Page, write_page
+    from kres.export.page import Page, earlier_artifacts, write_page
+    from kres.export.page.words import MINUTES
 
     reference = proof.reference
-    top1 = next((artifact.report.top1_keras for artifact in artifacts if artifact.report.top1_keras is not None), None)
     known = {**(facts or {}), "compared on": proof.description}
-    if top1 is not None:
-        known["top-1 in Keras"] = percent(top1)
+    if reference.labels is not None and reference.outputs.ndim == 2 and not reference.others:
+        known["top-1 in Keras"] = percent(float((reference.outputs.argmax(1) == reference.labels).mean()))
+    known["exported"] = format(datetime.now(UTC), MINUTES)
     known |= {"processor": processor(), "kres": kres.__version__}
     page = Page(
         title=title or f"{named.name}: exported and compared",
@@ -72,6 +75,7 @@ def write_report(
         class_names=class_names or (),
         facts=known,
         history=history,
+        earlier=earlier_artifacts(folder, [artifact.report for artifact in artifacts]),
     )
     write_page(page, path)
 

@@ -69,10 +69,10 @@ def serve_page(
     """
     from kres.cli.models import resolve
     from kres.export.browser import hosting
+    from kres.export.browser.kinds import check_kind
     from kres.export.browser.site import check_output, web_page
 
-    if not artifact.exists():
-        raise FileNotFoundError(f"no such artifact. Received: {artifact}")
+    check_kind(artifact)
     folder = page_of(artifact) if output is None else output
     check_output(folder)
     with contextlib.ExitStack() as stack:

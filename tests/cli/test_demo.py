@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import types
@@ -123,37 +124,67 @@ def test_a_second_call_trains_no_more(stopped_and_finished, tmp_path, monkeypatc
     assert "is finished" in caplog.text and model.stat().st_mtime_ns == before
     assert f"{100 * answer['accuracy']:.2f} % of 599" in result.stdout
     assert str(answer["report"]) in result.stdout
+    page = (tmp_path / answer["report"]).read_text().replace("<wbr>", "")
+    for name in ("saved_model", "float16.tflite", "int8.tflite"):
+        assert re.search(rf"cifar_resnet20\.{name}[a-z.]*</code><small>made ", page), "still there, and on the page"
+    assert page.count("<small>made ") == 3
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_what_was_found_is_told_though_the_report_cannot_be_written(as_json, monkeypatch):
-    report = Report(path="m.tflite", format="int8", n=1, passed=True, reason="", tolerance=None, size_bytes=7)
+def _told(monkeypatch, *options, passed=True, write_report):
+    """What `kres demo` says of an int8 file, without the work."""
+    path = "runs/demo-seed0/export/m.tflite"
+    report = Report(path=path, format="int8", n=1, passed=passed, reason="", tolerance=None, size_bytes=7)
     result = types.SimpleNamespace(accuracy=0.5, n_images=9, recipe="r", seed=0, steps=1, seconds=1.0, history=())
-
-    def full(*_, **__):
-        raise OSError("No space left on device")
-
     monkeypatch.setattr("kres.training.fit", lambda *_, **__: result)
     stub = types.SimpleNamespace(model=None, name="m", reference=None, calibration=None)
     for name, found in (("resolve", stub), ("proof", stub), ("class_names", None)):
         monkeypatch.setattr(f"kres.cli.models.{name}", lambda *_, found=found, **__: found)
     monkeypatch.setattr("kres.export.export_all", lambda *_, **__: [report])
     monkeypatch.setattr("kres.cli.demo.timed", lambda *_, **__: [Artifact(report=report, timing=None)])
-    monkeypatch.setattr("kres.cli.demo.write_report", full)
-    told = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["demo", *(["--json"] if as_json else [])])
+    monkeypatch.setattr("kres.cli.demo.write_report", write_report)
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["demo", *options])
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_was_found_is_told_though_the_report_cannot_be_written(as_json, monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    told = _told(monkeypatch, *(["--json"] if as_json else []), write_report=full)
     assert isinstance(told.exception, OSError) and "m.tflite" in told.stdout
     if as_json:
         assert json.loads(told.stdout)["artifacts"][0]["size_bytes"] == 7
 
 
+@pytest.mark.parametrize(
+    ("passed", "command"),
+    [
+        (True, "kres bench runs/demo-seed0/export/m.tflite"),
+        (False, "kres export runs/demo-seed0 --format int8 --auto"),
+    ],
+)
+def test_the_last_line_tells_where_everything_lies_and_how_to_go_on(passed, command, monkeypatch):
+    told = _told(monkeypatch, passed=passed, write_report=lambda *_, **__: None)
+    assert told.exit_code == (0 if passed else 1)
+    last = told.stdout.splitlines()[-1]
+    assert last == f"Files: runs/demo-seed0/export, report: runs/demo-seed0/report.html. Next: {command}"
+
+
+@pytest.mark.parametrize("begun", [False, True])
 @pytest.mark.parametrize(("arguments", "seed"), [((), 0), (("--seed", "1"), 1)])
-def test_each_seed_has_a_directory_of_its_own(arguments, seed, monkeypatch):
+def test_each_seed_has_a_directory_of_its_own(arguments, seed, begun, monkeypatch, tmp_path):
+    """Which is gone on with where a run lies there."""
+    monkeypatch.chdir(tmp_path)
+    workdir = Path("runs", f"demo-seed{seed}")
+    if begun:
+        workdir.mkdir(parents=True)
+        (workdir / "run.json").touch()
     runs = []
 
     def interrupted(*_, workdir, **settings):
-        runs.append((workdir, settings["seed"]))
+        runs.append((workdir, settings["seed"], settings["resume"]))
         raise Interrupted("stopped after step 1", signal_number=signal.SIGINT)
 
     monkeypatch.setattr("kres.training.fit", interrupted)
     assert CliRunner().invoke(app, ["demo", *arguments]).exit_code == 130
-    assert runs == [(Path("runs", f"demo-seed{seed}"), seed)]
+    assert runs == [(workdir, seed, begun)]

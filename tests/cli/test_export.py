@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -262,9 +263,12 @@ def test_export_and_verify_know_what_an_old_runtime_lacks(saved, exported, tmp_p
     old = ("--data", "digits", "--images", "40", "--runtime", "ai-edge-litert", "--target-runtime", "2.14")
     result = invoke("verify", saved, path, *old)
     assert result.exit_code == 1 and "lacks ADD version" in result.stdout
+    for suffix in ("", ".json"):
+        shutil.copy(f"{path}{suffix}", tmp_path / f"earlier{suffix}")
     result = invoke("export", saved, "--format", "float32", "--output", tmp_path, *old)
     assert result.exit_code == 1 and "CONV_2D version" in result.stdout
     report = (tmp_path / "report.html").read_text()
+    assert re.search(r"<code>earlier</code><small>made [^<]+ UTC</small></th>.*?float32.*?✓ passed", report)
     assert "<dt>target runtime</dt><dd>tflite-runtime 2.14</dd>" in report and "rejected: " in report
     assert sorted(file.name for file in tmp_path.glob("*.tflite*")) == [
         "small.float32.tflite.rejected",

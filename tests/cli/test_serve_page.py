@@ -17,6 +17,7 @@ from kres import export
 from kres.cli.app import app
 from kres.cli.models import class_names
 from kres.export.browser import litert_js
+from kres.export.files.errors import ArtifactError
 from kres.training.data import load
 from kres.training.workdir import FINISHED, describe_data, write_run
 from tests.cli.processes import finish, start, wait_for
@@ -119,7 +120,12 @@ def test_refusals_write_nothing(artifact, litert, tmp_path):
         busy = serve_page(artifact, "--litert", litert, "--output", output, "--port", taken.getsockname()[1])
     assert "is in use" in str(busy.exception)
     missing = serve_page(artifact.with_name("missing.tflite"), "--no-serve", "--output", output)
-    assert isinstance(missing.exception, FileNotFoundError)
+    assert isinstance(missing.exception, ArtifactError) and "which is not there" in str(missing.exception)
+    # Told before the model is looked for, which a file in no workdir does not have.
+    (tmp_path / "m.keras").touch()
+    model = serve_page(tmp_path / "m.keras", "--no-serve", "--output", output)
+    assert "a page runs a TFLite file" in str(model.exception) and "m.keras, a Keras model" in str(model.exception)
+    (tmp_path / "m.keras").unlink()
     unlabelled = serve_page(artifact, "--no-serve", "--litert", litert, "--output", output, "--labels", tmp_path / "no")
     assert isinstance(unlabelled.exception, FileNotFoundError)
     assert not list(tmp_path.iterdir())

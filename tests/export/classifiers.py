@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from kres.export.about import About
-from kres.export.conversion.pixels import with_pixels
+from kres.export.conversion.pixels import INPUT_RANGE, with_pixels
 from kres.export.files.metadata import pack
 from kres.export.files.normalisation import RAW
 from kres.export.formats import FORMATS, Options
@@ -57,7 +57,9 @@ def _classifiers(directory: Path) -> Iterator[tuple[str, Classifier]]:
         normalised = keras.ops.convert_to_numpy(preprocess(pixels))
         written = with_pixels(model, preprocess) if raw else model
         images = pixels if raw else normalised
-        options = calibrated(written, images, io=io) if FORMATS[format_name].calibrated else Options()
+        options = Options()
+        if FORMATS[format_name].calibrated:
+            options = calibrated(written, images, io=io, fixed=INPUT_RANGE if raw else None)
         if name in ("image files", "batch of 2"):
             options = Options(preprocess=preprocess, pixels=raw, batch=2 if raw else None)
         path = directory / f"{name}{FORMATS[format_name].suffix}"

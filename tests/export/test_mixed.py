@@ -123,7 +123,7 @@ def test_a_drop_that_cannot_be_met_stops_no_other_format(model, images, tmp_path
     good = export.tflite(model, tmp_path / "model.int8.tflite", quantization="int8", calibration=images)
     reports = export.export_all(model, tmp_path, ["int8", "dynamic"], **options)
     # The best trial is there to be looked at: written, run and measured, and judged by the drop that was asked for.
-    assert re.search(r"top-1 loses .* allowed is 1 .*; this is the best of \d+ trials, with ", reports[0].reason)
+    assert re.search(r"top-1 loses .* may lose 1.*\. This is the best of \d+ trials, with .*\. Try ", reports[0].reason)
     assert not reports[0].passed and reports[0].tolerance.drop == 0.001 and reports[0].lost > 1 and reports[0].layers
     # The second one was written, run and judged: this reference is wrong about it too.
     assert "top-1 loses" in reports[1].reason

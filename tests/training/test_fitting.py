@@ -188,13 +188,18 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_and_checkpoint(tmp_path)
     assert json.loads((tmp_path / "run.json").read_text())["state"] == "failed"
 
 
-def test_a_loss_that_is_not_finite_from_the_first_leaves_no_checkpoint_and_the_workdir_for_a_better_try(tmp_path):
+def test_a_loss_that_is_not_finite_from_the_first_leaves_no_checkpoint_and_the_workdir_for_a_better_try(
+    tmp_path, caplog
+):
     tiny = tiny_recipe(steps=6)
     recipe = replace(tiny, schedule=replace(tiny.schedule, learning_rate=1e30, warmup=0))
     with pytest.raises(NotFinite, match=r"(the loss of step \d|not finite after step \d).*no good checkpoint"):
         fit(recipe, data=tiny_source(), workdir=tmp_path)
     mended = replace(recipe, schedule=replace(recipe.schedule, learning_rate=1e-3))
-    assert [row.step for row in fit(mended, data=tiny_source(), workdir=tmp_path).history] == [2, 4, 6]
+    again = fit(mended, data=tiny_source(), workdir=tmp_path, resume=True)
+    assert [row.step for row in again.history] == [2, 4, 6]
+    told = [record.getMessage() for record in caplog.records if "nothing to resume" in record.getMessage()]
+    assert told == [f"nothing to resume in {tmp_path}: a new run begins"]
 
 
 def test_the_best_model_of_a_run_comes_back(tmp_path):

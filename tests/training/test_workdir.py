@@ -112,15 +112,6 @@ def test_a_recipe_that_is_described_anew_is_the_same(tmp_path):
     assert open_workdir(tmp_path, told, resume=True)
 
 
-def test_resuming_nothing_is_told(tmp_path, caplog):
-    open_workdir(tmp_path / "new", SETTINGS, resume=False)
-    assert not caplog.records
-    open_workdir(tmp_path / "typo", SETTINGS, resume=True)
-    assert [record.getMessage() for record in caplog.records] == [
-        f"nothing to resume in {tmp_path / 'typo'}: a new run begins"
-    ]
-
-
 def test_the_same_images_by_another_path_are_the_same_data(tmp_path):
     write_run(tmp_path, SETTINGS, state=RUNNING)
     moved = {**SETTINGS, "data": {"source": "elsewhere", "sha256": "a"}}

@@ -5,11 +5,12 @@ fact, and `{{block:fact}}` the block named `block.<the fact's value>`. A languag
 for, as LiteRT.js lacks int8 tensors.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -53,20 +54,30 @@ def languages_of(kind: str, tensors: Interface) -> tuple[Language, ...]:
 
 
 def facts(
-    file: str, preprocess: Preprocess, *, kind: str, pixels: bool, source: Tensor, target: Tensor
+    path: str, preprocess: Preprocess, *, kind: str, pixels: bool, source: Tensor, target: Tensor
 ) -> dict[str, str]:
-    """Give what a template may ask for: `source` takes RGB values of 0..255 where `pixels`, else normalised ones."""
+    """Give what a template may ask for of the file at `path`, a POSIX one from where its user runs the snippet.
+
+    `source` takes RGB values of 0..255 where `pixels`, else normalised ones.
+    """
+    place = PurePosixPath(path)
     order = (0, 1, 2) if pixels or preprocess.order == "rgb" else (2, 1, 0)
     size = source.shape[1]
-    found = {
-        "file": file,
+    crop = _number(size / preprocess.shorter_side)
+    return {
+        "file": place.name,
+        # JSON quotes as Python does.
+        "path": json.dumps(path, ensure_ascii=False),
+        "labels_path": json.dumps(str(place.with_name(LABELS)), ensure_ascii=False),
         "runtime": kind,
         # A file of a fixed batch takes no less.
         "repeat": f" * {source.shape[0]}" if source.shape[0] > 1 else "",
         "labels": LABELS,
         "size": str(size),
         "shorter": str(preprocess.shorter_side),
-        "crop": _number(size / preprocess.shorter_side),
+        "crop": crop,
+        "cropped": "" if size == preprocess.shorter_side else f"{crop} * ",
+        "cropped_f": "" if size == preprocess.shorter_side else f"{crop}f * ",
         "filter": preprocess.interpolation,
         "FILTER": preprocess.interpolation.upper(),
         "values": "pixels" if pixels else "normalised",
@@ -78,14 +89,39 @@ def facts(
         "mean_f": ", ".join(f"{_number(value)}f" for value in preprocess.mean),
         "std_f": ", ".join(f"{_number(value)}f" for value in preprocess.std),
         "input": source.dtype,
+        "stored": "bytes" if pixels and _takes_bytes(source) else source.dtype,
         "output": target.dtype,
         "classes": str(target.shape[-1]),
+        **_quantizing(source),
+        **_dequantizing(target),
     }
-    for side, tensor in (("in", source), ("out", target)):
-        if tensor.scale is not None and tensor.zero_point is not None:
-            found[f"{side}_scale"] = _number(tensor.scale)
-            found[f"{side}_zero"] = str(tensor.zero_point)
-    return found
+
+
+def _quantizing(tensor: Tensor) -> dict[str, str]:
+    """How values become an input's integers, without the steps that would do nothing."""
+    if tensor.scale is None or tensor.zero_point is None:
+        return {}
+    divided = "" if tensor.scale == 1 else f" / {_number(tensor.scale)}"
+    return {"in_divided": divided, "in_divided_f": divided and f"{divided}f", "in_shifted": added(tensor.zero_point)}
+
+
+def _dequantizing(tensor: Tensor) -> dict[str, str]:
+    """How an output's integers become scores, likewise."""
+    if tensor.scale is None or tensor.zero_point is None:
+        return {}
+    shift = added(-tensor.zero_point)
+    known = {"out_added": shift, "out_open": shift and "(", "out_close": shift and f"{shift})"}
+    return {**known, "out_scale": _number(tensor.scale)}
+
+
+def _takes_bytes(tensor: Tensor) -> bool:
+    """Whether grey levels go in as they are: their integers are a step of one apart, from zero."""
+    return (tensor.dtype, tensor.scale, tensor.zero_point) == ("uint8", 1, 0)
+
+
+def added(integer: int) -> str:
+    """Write that an integer is added, as code and formulas do; nothing of a zero."""
+    return f" {'+' if integer > 0 else '-'} {abs(integer)}" if integer else ""
 
 
 def snippet(template: str, known: Mapping[str, str]) -> str | None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import escape
 from html.parser import HTMLParser
 
@@ -17,10 +18,11 @@ from kres.export import Timing
 from kres.export.files.errors import ArtifactError
 from kres.export.formats import FORMATS
 from kres.export.losses import LayerError
-from kres.export.page import Artifact, Page, html, write_page
+from kres.export.page import Artifact, Earlier, Page, html, write_page
 from kres.export.page.answers import confusion_matrix
 from kres.export.page.charts import Bar, bars, line_chart, ticks
 from kres.export.page.document import STYLE
+from kres.export.page.words import verdict
 from kres.export.proof.comparison import measure
 from kres.export.proof.reports import Change, Reference, Report, RuntimeReport
 from kres.preprocessing import Preprocess
@@ -132,6 +134,15 @@ def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digit
         reference=answered,
         class_names=[f"class {i}" for i in range(CLASSES)],
         history=history,
+        earlier=[
+            Earlier(
+                path=classifiers["int8"].path.with_name("an_earlier_file.weight_int4.tflite.previous"),
+                made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+                size_bytes=123_456,
+                passed=False,
+                reason="it is not the file that was verified",
+            )
+        ],
     )
 
 
@@ -187,7 +198,7 @@ def test_page_is_whole_and_needs_nothing_else(evidence):
 def test_artifacts_show_what_was_measured_and_why_one_was_rejected(evidence):
     text = html(evidence)
     rows = re.findall(r'(?s)<tr role="row"><th scope="row" role="rowheader">.*?</tr>', section(text, "artifacts"))
-    assert len(rows) == 6
+    assert len(rows) == 7 and "made 2026-01-02 03:04 UTC" in rows[6]
     for row, one in zip(rows[:5], evidence.artifacts[:5], strict=True):
         assert one.name in row and "99.33 %" in row and f"{100 * one.report.agreement:.2f} %" in row
         assert ("✓ passed" in row) == one.report.passed
@@ -198,6 +209,11 @@ def test_artifacts_show_what_was_measured_and_why_one_was_rejected(evidence):
     for one in evidence.artifacts[:4]:
         assert f"{one.timing.median_ms:.3g} ms" in section(text, "latency")
         assert f"{one.report.size_bytes / 1e6:.2f} MB" in section(text, "size")
+
+
+def test_options_in_a_reason_are_code():
+    found = verdict("loses <2> of 9. Try --auto (--ranges), or a--b", passed=False)
+    assert "loses &lt;2&gt; of 9. Try <code>--auto</code> (<code>--ranges</code>), or a--b" in found
 
 
 def test_each_runtime_has_its_row(evidence):
@@ -238,6 +254,7 @@ def test_examples_begin_with_the_answers_that_changed(evidence):
         (f"class {keras[7]}", "Keras, saved_model, onnx, dynamic"),
         (f"class {(keras[7] + 1) % CLASSES}", "float32, int8"),
     ]
+    assert re.findall(r"</span> ([^<]+)", figures[-1]) == ["Keras and every artifact"]
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
@@ -436,7 +453,7 @@ def test_a_browser_draws_it_on_every_screen_and_loads_nothing(evidence, tmp_path
         assert [address for address in tab.requests if not address.startswith("data:")] == [path.as_uri()]
         assert not tab.errors
         tab.value("document.querySelectorAll('details').forEach((one) => one.open = true)")
-        for width in (320, 360, 800, 1240):
+        for width in (320, 360, 800, 962, 1240):
             screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
             tab.send("Emulation.setDeviceMetricsOverride", **screen)
             assert tab.value(MEASURED) == [width, width, []]

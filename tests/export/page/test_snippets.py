@@ -5,6 +5,8 @@ import re
 import runpy
 import shutil
 import subprocess
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import keras
@@ -14,8 +16,9 @@ import pytest
 from kres.export.files.inspection import artifact_format
 from kres.export.files.interfaces import Tensor, interface
 from kres.export.formats import FORMATS
-from kres.export.page import Artifact, snippets
+from kres.export.page import Artifact, Page, snippets, write_page
 from kres.export.page.snippets import LANGUAGES, OF_IMAGE_FILES, facts, languages_of, snippet
+from kres.export.proof.reports import Reference
 from kres.export.proof.verification import Asked, unmeasured
 from kres.export.runner import dequantize, quantize
 from tests.export.chromium import chromium
@@ -29,16 +32,21 @@ DECODING = ("image files", "batch of 2")
 ANSWERS = {"float32": [0.25, 0.5, 0.125], "int8": [-64, 0, -96], "uint8": [64, 128, 32]}
 
 
+def unjudged(path):
+    """The report of a file that was not compared with anything."""
+    name = artifact_format(path)
+    return unmeasured(1, path, Asked(format=name, io="float32", tolerance=FORMATS[name].tolerance), reason="")
+
+
 def kind(classifier):
-    name = artifact_format(classifier.path)
-    asked = Asked(format=name, io="float32", tolerance=FORMATS[name].tolerance)
-    return Artifact(report=unmeasured(0, classifier.path, asked, reason="")).kind
+    return Artifact(report=unjudged(classifier.path)).kind
 
 
-def written(classifier, template):
+def written(classifier, template, path=None):
+    """The snippet, run in the folder of the file or where `path` is the way to it."""
     tensors = interface(classifier.path)
     known = facts(
-        classifier.path.name,
+        path or classifier.path.name,
         classifier.preprocess,
         kind=kind(classifier),
         pixels=classifier.pixels,
@@ -93,11 +101,12 @@ def test_python_gives_the_keras_model_s_answers(classifiers, pictures, name, tmp
     from PIL import Image
 
     classifier = classifiers[name]
-    path = tmp_path / "classify.py"
+    path = tmp_path / "snippet.py"
     language = languages_of(kind(classifier), interface(classifier.path))[0]
     assert language.name == "Python" and (language.template == "saved_model.txt") == (name in DECODING)
-    path.write_text(written(classifier, language.template), "utf-8")
-    monkeypatch.chdir(classifier.path.parent)
+    place = classifier.path.relative_to(classifier.path.parents[1])
+    path.write_text(written(classifier, language.template, path=place.as_posix()), "utf-8")
+    monkeypatch.chdir(classifier.path.parents[1])
     module = runpy.run_path(str(path))
     # Quantization moves this net's scores by hundredths; a mean, a scale or a colour out of its place by tenths.
     tolerance = 1e-5 if interface(classifier.path).outputs[0].dtype == "float32" else 0.03
@@ -115,6 +124,43 @@ def test_python_gives_the_keras_model_s_answers(classifiers, pictures, name, tmp
             assert found[0][0] == LABELS[expected.argmax()]
             classes.add(found[0][0])
     assert len(classes) > 1, "one answer to everything proves nothing"
+
+
+@pytest.mark.parametrize("name", ["float32", "bytes", "image files"])
+@pytest.mark.parametrize("folder", ["", "export"])
+def test_what_the_page_says_is_what_runs_in_its_folder(
+    classifiers, pictures, name, folder, tmp_path, monkeypatch, capsys
+):
+    """As its reader does: the page's text saved beside it, and run by the line that it names."""
+    path = tmp_path / folder / 'the "best".tflite'
+    move = shutil.copytree if classifiers[name].path.is_dir() else shutil.copy
+    path.parent.mkdir(exist_ok=True)
+    move(classifiers[name].path, path)
+    shutil.copy(classifiers[name].path.parent / "labels.txt", path.parent)
+    answered = Reference(
+        images=np.zeros((1, SIZE, SIZE, 3)), labels=None, outputs=np.eye(3)[:1], preprocess=classifiers[name].preprocess
+    )
+    report = replace(unjudged(path), passed=True)
+    write_page(Page(title="t", artifacts=[Artifact(report=report)], reference=answered), tmp_path / "report.html")
+    text = re.search(
+        r"<summary>Python</summary><pre[^>]*><code>(.*?)</code>", (tmp_path / "report.html").read_text(), re.S
+    )
+    (tmp_path / "snippet.py").write_text(unescape(text[1]), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    command = re.search(r"^# In the folder of the report: python (.*)", unescape(text[1]), re.MULTILINE)[1].split()
+    assert command == ["snippet.py", "image.jpg"]
+    monkeypatch.setattr("sys.argv", [command[0], str(pictures[0])])
+    runpy.run_path(command[0], run_name="__main__")
+    assert sorted(line.partition(" ")[2] for line in capsys.readouterr().out.splitlines()) == sorted(LABELS)
+
+
+def test_no_snippet_has_a_step_that_does_nothing(classifiers):
+    for name in TFLITE:
+        for language in LANGUAGES["tflite"]:
+            text = written(classifiers[name], language.template) or ""
+            assert not re.search(r"[-+] -?0\b(?!\.)|[/*] 1(\.0)?f?\b(?!\.)", text), (name, language.name)
+            if name in ("float32", "bgr", "pixels", "bytes"):
+                assert not re.search("clip|clamp|coerce|[rR]ound\\(value|min\\(127", text), (name, language.name)
 
 
 BROWSER = """
@@ -305,12 +351,12 @@ def test_what_no_test_can_run_is_balanced_and_has_the_numbers(classifiers, templ
     tensors = interface(classifier.path)
     source, target = tensors.inputs[0], tensors.outputs[0]
     numbers = [] if classifier.pixels else [*classifier.preprocess.mean, *classifier.preprocess.std]
-    numbers += [value for value in (source.scale, target.scale) if value is not None]
+    numbers += [value for value in (source.scale, target.scale) if value not in (None, 1)]
     found = {float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", text)}
     for number in numbers:
         assert any(value == pytest.approx(number, rel=1e-7) for value in found), number
-    if source.zero_point is not None:
-        assert f"+ {source.zero_point}" in text and f"- {target.zero_point}" in text
+    for zero in filter(None, (source.zero_point, -(target.zero_point or 0))):
+        assert f"{'+' if zero > 0 else '-'} {abs(zero)}" in text
     assert str(classifier.path.name) in text and "labels.txt" in text
     order = {"kotlin.txt": ("16, 8, 0", "0, 8, 16")}.get(template, ("0, 1, 2", "2, 1, 0"))
     assert order[classifier.preprocess.order == "bgr" and not classifier.pixels] in text
@@ -328,7 +374,7 @@ def test_every_language_has_a_snippet_for_every_input(classifiers):
 def test_raw_bytes_go_in_as_they_are(classifiers, pixels):
     classifier = classifiers["bytes"]
     source = interface(classifier.path).inputs[0]
-    assert source.scale == pytest.approx(1, abs=0.01) and source.zero_point == 0
+    assert source.scale == 1 and source.zero_point == 0
     assert "MEAN" not in written(classifier, "kotlin.txt") and "mean" not in written(classifier, "swift.txt")
     np.testing.assert_array_equal(fed(classifier, pixels), pixels)
 

@@ -159,7 +159,7 @@ def test_a_drop_that_cannot_be_met_gives_the_best_trial_and_says_why_there_is_no
     expected = export.Reference(images=many, labels=other, outputs=np.eye(5, dtype=np.float32)[other])
     found = quantize(logits, many, PostTraining(max_drop=0.0), expected)
     words = (
-        r"this is the best of \d trials, with \d of 11 layers in float32; at most half may be, .*, and (.*), the next, "
+        r"This is the best of \d trials, with \d of 11 layers in float32; at most half may be, .*, and (.*), the next, "
     )
     said = re.match(words + r"and what goes with it would make them (\d+)\. ", found.shortfall)
     assert said and int(said[2]) > 5 >= len(found.kept_float)

@@ -5,8 +5,8 @@ import pytest
 
 from kres import export
 from kres.export.formats import FORMATS, Tolerance
-from kres.export.proof.comparison import is_probability, judge, measure
-from kres.export.proof.reports import Reference
+from kres.export.proof.comparison import is_probability, judge, judge_all, measure, with_advice
+from kres.export.proof.reports import Answers, Reference
 
 
 def test_logits_come_back_from_probabilities():
@@ -56,6 +56,30 @@ def test_top1_may_lose_three_in_a_thousand_or_one_image(labels, n, allowed):
         report = outcome(n=n, flips=flips, labels=labels)
         assert report.passed is passed
         assert report.agreement == pytest.approx(1 - flips / n)
+
+
+@pytest.mark.parametrize(
+    ("n", "flips", "labels", "words"),
+    [
+        (599, 3, True, "top-1 loses 3 of 599 images, and may lose 1 (that may be chance, which makes about 2 more or"),
+        (599, 400, True, "top-1 loses 400 of 599 images, and may lose 1;"),
+        (599, 3, False, "top-1 is expected to lose 2.91 of 599 images, and may lose 1.8 (that may be chance"),
+    ],
+)
+def test_a_loss_is_told_in_images_and_called_chance_only_where_it_may_be(n, flips, labels, words):
+    assert outcome(n=n, flips=flips, labels=labels).reason.startswith(words)
+
+
+def test_only_of_a_file_that_loses_something_is_advised():
+    ours = np.eye(40, 3, dtype=np.float32) + 0.1
+    reference = Reference(images=np.zeros((40, 1, 1, 1)), labels=None, outputs=ours)
+    answers = {"good": ours, "bad": -ours, "broken": np.full_like(ours, np.nan)}
+    for names, advised in ((("good",), False), (("good", "bad"), True), (("broken",), False)):
+        given = [Answers(runtime=name, outputs=(answers[name],)) for name in names]
+        report = judge_all(reference, given, FORMATS["int8"].tolerance, path=__file__, name="int8")
+        assert report.reason.count("Try") == 0
+        assert with_advice(report, "Try this").reason.endswith(". Try this") is advised
+        assert with_advice(report, "") == report
 
 
 def test_a_flip_between_near_ties_costs_little():

@@ -1,13 +1,14 @@
 """kres's input pipelines, and the bare decoder, on as many threads as their rivals have processes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.harness import timed
-from benchmarks.input_rivals import SHORTER, SIZE, WORKERS
+from benchmarks.input_rivals import MEAN, SHORTER, SIZE, STD, WORKERS
 from kres.datasets import untuned
 from kres.preprocessing import PRESETS, Preprocess
 from kres.training.data.evaluation import evaluation_batches
@@ -16,7 +17,6 @@ from kres.training.data.pipeline import training_batches
 from kres.training.data.source import subset
 from kres.training.settings import Augmentation, Images
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGES = Images(train_size_px=SIZE, test_size_px=SIZE, crop=SIZE / SHORTER, mean=MEAN, std=STD)
 
 
@@ -27,17 +27,17 @@ class Pipelines:
         source = folder(path)
         every = source.split("all")
         split = subset(every, np.arange(count) % len(every))
-        self._training = _on_threads(
-            training_batches(
-                replace(source, train=split),
-                IMAGES,
-                Augmentation(crop="random_area", flip=True),
-                size_px=SIZE,
-                batch_size=batch,
-                steps=range(count // batch),
-                seed=0,
-            )
+        training = partial(
+            training_batches,
+            replace(source, train=split),
+            IMAGES,
+            Augmentation(crop="random_area", flip=True),
+            size_px=SIZE,
+            batch_size=batch,
+            steps=range(count // batch),
+            seed=0,
         )
+        self._training, self._portable = _on_threads(training()), _on_threads(training(compiled=False))
         preprocess = Preprocess(size=SIZE, **PRESETS["torch"])
         self._evaluation = _on_threads(evaluation_batches(split, preprocess, batch_size=batch))
 
@@ -52,6 +52,10 @@ class Pipelines:
     def training(self) -> float:
         """Seconds of the training pipeline."""
         return _drained(self._training)
+
+    def portable(self) -> float:
+        """Seconds of the training pipeline of TensorFlow's operations alone."""
+        return _drained(self._portable)
 
     def evaluation(self) -> float:
         """Seconds of the evaluation pipeline."""

@@ -13,6 +13,7 @@ from benchmarks.harness import timed
 
 WIDTH, HEIGHT, SIZE, SHORTER = 500, 375, 224, 256
 QUALITY = 90
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WORKERS = 2
 
 

@@ -1,7 +1,8 @@
 """torchvision's transforms under PyTorch's DataLoader: `other_process` runs this.
 
-As a program it takes a folder, a number of images and a batch size, and answers each line of standard input, "training"
-or "evaluation", with the seconds that those images took.
+As a program it takes a folder, a number of images and a batch size, and answers each line of standard input, a kind of
+pipeline, with the seconds that those images took. "training" ends as torchvision's own training script does, in the
+float32 that its network takes; the others in uint8, as kres's pipelines, whose networks' devices do the rest.
 """
 
 import sys
@@ -10,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.harness import timed
-from benchmarks.input_rivals import SHORTER, SIZE, WORKERS
+from benchmarks.input_rivals import MEAN, SHORTER, SIZE, STD, WORKERS
 from benchmarks.other_process import serve
 
 
@@ -19,13 +20,16 @@ def loaders(folder: str, *, count: int, batch: int) -> dict[str, Any]:
     import torch
     from torchvision import datasets, transforms
 
-    steps: dict[str, list[Any]] = {
-        "training": [transforms.RandomResizedCrop(SIZE), transforms.RandomHorizontalFlip()],
-        "evaluation": [transforms.Resize(SHORTER), transforms.CenterCrop(SIZE)],
+    crop: list[Any] = [transforms.RandomResizedCrop(SIZE), transforms.RandomHorizontalFlip(), transforms.PILToTensor()]
+    normalised = [transforms.ConvertImageDtype(torch.float32), transforms.Normalize(MEAN, STD)]
+    steps = {
+        "training": [*crop, *normalised],
+        "training in uint8": crop,
+        "evaluation": [transforms.Resize(SHORTER), transforms.CenterCrop(SIZE), transforms.PILToTensor()],
     }
     found = {}
     for kind, parts in steps.items():
-        data = datasets.ImageFolder(folder, transforms.Compose([*parts, transforms.PILToTensor()]))
+        data = datasets.ImageFolder(folder, transforms.Compose(parts))
         some = torch.utils.data.Subset(data, [number % len(data) for number in range(count)])
         found[kind] = torch.utils.data.DataLoader(some, batch_size=batch, num_workers=WORKERS, persistent_workers=True)
     return found

@@ -28,6 +28,7 @@ class Feed:
         """The batches of the steps of `phase` from step `done` on, each replica's part on its device."""
         here = place(self._strategy)
         steps = range(max(done, phase.steps.start), phase.steps.stop)
+        addresses = service_addresses()
 
         def of(some: range) -> tf.data.Dataset:
             return training_batches(
@@ -41,10 +42,10 @@ class Feed:
                 replicas=here.replicas,
                 first_replica=here.first_replica,
                 local_replicas=here.local_replicas,
+                compiled=not addresses,  # a data worker may be a machine without a compiler
             )
 
         def local(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            addresses = service_addresses()
             if addresses:
                 return through_service(of, steps, addresses=addresses, elements_per_step=here.local_replicas)
             return of(steps)

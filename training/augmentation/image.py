@@ -7,6 +7,8 @@ from kres.training.augmentation.numbers import Numbers, Stream
 from kres.training.augmentation.policies import POLICIES
 from kres.training.settings import Augmentation
 
+FLIPPED_BELOW = 0.5
+
 # Krizhevsky et al. 2012, section 4.1, for ImageNet's pixels in 0..1: the standard deviation along each principal
 # colour, and those colours as columns, as fb.resnet.torch published them.
 DEVIATIONS = (0.2175, 0.0188, 0.0045)
@@ -30,9 +32,14 @@ def augment_image(image: tf.Tensor, numbers: Numbers, *, augmentation: Augmentat
     return image
 
 
+def flips_alone(augmentation: Augmentation) -> bool:
+    """Whether a flip is all that `augment_image` may do."""
+    return augmentation.policy == "none" and not augmentation.color_jitter and not augmentation.lighting
+
+
 def random_flip(image: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     """Left and right exchanged where `number` () is below a half."""
-    return tf.cond(number < 0.5, lambda: tf.reverse(image, axis=[1]), lambda: image)
+    return tf.cond(number < FLIPPED_BELOW, lambda: tf.reverse(image, axis=[1]), lambda: image)
 
 
 def color_jitter(image: tf.Tensor, numbers: tf.Tensor, *, strength: float) -> tf.Tensor:

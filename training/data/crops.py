@@ -1,6 +1,8 @@
 """How training cuts a square out of an image: at random places of the encoded file, so that the rest is not decoded."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import tensorflow as tf
 
@@ -22,10 +24,15 @@ def read_square(
 ) -> tf.Tensor:
     """The image at `index` () as training crops it: (s, s, 3) uint8, s being the size that `preprocess` has."""
     size = preprocess.size
-    box_of = _box_of(numbers, augmentation=augmentation, size=size)
-    if box_of is None:
+    crop = crop_of(augmentation, size=size)
+    if crop is None:
         image = preprocess.image_to_square(split.read(index))
         return random_shift(image, numbers.uniform(Stream.CROP, 2), padding=augmentation.padding_px)
+    uniform = numbers.uniform(Stream.CROP, crop.numbers)
+
+    def box_of(sides: tf.Tensor) -> tf.Tensor:
+        return crop.box(sides, uniform)
+
     if split.encoded is None:
         image = split.read(index)
         region = _cut(image, box_of(tf.shape(image)[:2]), size)
@@ -43,15 +50,22 @@ def check_crop(augmentation: Augmentation, *, size: int) -> None:
         )
 
 
-def _box_of(numbers: Numbers, *, augmentation: Augmentation, size: int) -> BoxOf | None:
-    """The random box that the crop takes, or None where it takes the middle as evaluation does."""
+@dataclass(frozen=True)
+class Crop:
+    """A random crop: `box` gives it from an image's sides (2,) int32 and so many `numbers` (k,) in [0, 1)."""
+
+    numbers: int
+    box: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def crop_of(augmentation: Augmentation, *, size: int) -> Crop | None:
+    """The random crop of `size` pixels in training, or None where it takes the middle as evaluation does."""
     match augmentation.crop:
         case "random_area":
-            uniform = numbers.uniform(Stream.CROP, boxes.AREA_NUMBERS)
-            return lambda sides: boxes.random_area(sides, uniform, area=augmentation.area, aspect=augmentation.aspect)
+            box = partial(boxes.random_area, area=augmentation.area, aspect=augmentation.aspect)
+            return Crop(boxes.AREA_NUMBERS, box)
         case "random_side":
-            uniform = numbers.uniform(Stream.CROP, boxes.SIDE_NUMBERS)
-            return lambda sides: boxes.random_side(sides, uniform, side_px=augmentation.side_px, size=size)
+            return Crop(boxes.SIDE_NUMBERS, partial(boxes.random_side, side_px=augmentation.side_px, size=size))
         case _:
             return None
 

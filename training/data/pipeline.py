@@ -1,5 +1,7 @@
 """tf.data pipelines over a source: shuffled training batches, evaluation batches in order, samples for calibration."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -10,6 +12,7 @@ from kres.training.data.crops import check_crop, read_square
 from kres.training.data.evaluation import evaluation_batches
 from kres.training.data.settled import settled
 from kres.training.data.source import Source, Split
+from kres.training.data.squares import squares_of
 from kres.training.preprocessing import preprocess_of
 from kres.training.settings import Augmentation, Images
 
@@ -26,6 +29,7 @@ def training_batches(
     replicas: int = 1,
     first_replica: int = 0,
     local_replicas: int = 1,
+    compiled: bool = True,
 ) -> tf.data.Dataset:
     """What the local replicas of the training steps `steps` compute on, one element a replica, step after step.
 
@@ -36,7 +40,8 @@ def training_batches(
 
     Image k of the run is number k mod N of epoch k div N, whose order is a pure function of (seed, epoch): each image
     comes once an epoch, batches run across epochs, and the position in the data is one integer. With `repeats` each
-    image comes so often in a row, and batches are cut off the row wherever they end.
+    image comes so often in a row, and batches are cut off the row wherever they end. Without `compiled`, the graph
+    holds operations of TensorFlow alone, which any process can run; the elements are the same.
 
     Raises ValueError when the batch is no multiple of the replicas, when there are no such local replicas, when mixing
     finds no pairs, and when a random crop could be larger than its image.
@@ -50,20 +55,26 @@ def training_batches(
     local = part * local_replicas
     dealt = _dealt(batch_size, repeats=augmentation.repeats)
 
+    flip = augmentation.flip and source.flip_keeps_label
+    squares = squares_of(split, preprocess=preprocess, augmentation=augmentation, flip=flip) if compiled else None
+
     @tf.autograph.experimental.do_not_convert
-    def example(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def example(number: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
         step, place = steps.start + number // local * steps.step, first_replica * part + number % local
         in_row = step * batch_size + tf.gather(dealt, place)
         index = shuffled(in_row // augmentation.repeats, len(split), seed=seed)
         numbers = Numbers(seed, step * batch_size + place)
-        image = read_square(split, index, numbers, preprocess=preprocess, augmentation=augmentation)
-        flip = augmentation.flip and source.flip_keeps_label
-        image = augment_image(image, numbers, augmentation=augmentation, flip=flip)
+        if squares:
+            image = squares.inputs(index, numbers)
+        else:
+            image = read_square(split, index, numbers, preprocess=preprocess, augmentation=augmentation)
+            image = augment_image(image, numbers, augmentation=augmentation, flip=flip)
         draws = batch_numbers(numbers, Numbers(seed, step), augmentation=augmentation, size=size_px)
         return image, _label(split, index), draws
 
     places = tf.data.Dataset.range(len(steps) * local)
-    batches = places.map(example, num_parallel_calls=tf.data.AUTOTUNE).batch(part, drop_remainder=True)
+    examples = places.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = squares.batches(examples, part) if squares else examples.batch(part, drop_remainder=True)
     return settled(batches.prefetch(2 * local_replicas))
 
 

@@ -12,6 +12,7 @@ from kres.training.data.evaluation import evaluation_batches
 from kres.training.data.pipeline import shuffled, training_batches
 from kres.training.data.progress import progress
 from kres.training.data.source import Source, Split, subset
+from kres.training.data.squares import squares_of
 from kres.training.preprocessing import preprocess_of
 from kres.training.settings import Augmentation, Images
 
@@ -33,6 +34,8 @@ class Speed:
     """Of the training pipeline."""
     evaluation: float
     """Of the evaluation pipeline."""
+    compiled: bool
+    """Whether compiled operations cut training's squares, and not TensorFlow's own, which takes longer."""
     shares: dict[str, float]
     """Of the training pipeline's time: storage, decode (crop and resize included) and augmentation, 1 together."""
 
@@ -84,8 +87,14 @@ def measure_speed(
         decoding=rates.get("decoding"),
         training=rates["training"],
         evaluation=rates["evaluation"],
+        compiled=_compiled(source, images, augmentation),
         shares=_shares(rates),
     )
+
+
+def _compiled(source: Source, images: Images, augmentation: Augmentation) -> bool:
+    preprocess = preprocess_of(images, size_px=images.train_size_px)
+    return squares_of(source.train, preprocess=preprocess, augmentation=augmentation, flip=False) is not None
 
 
 def _seconds(pipeline: Pipeline, steps: range) -> float:

@@ -5,8 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+from kres.export.beside import path_of
 from kres.export.naming import previous_name, rejected_name
-from kres.export.sidecar import path_of
 from kres.writing import move
 
 logger = logging.getLogger("kres")

@@ -78,14 +78,14 @@ def operators_table(timing: "Timing", n: int) -> Table:
     caption = f"timed alone, each in a file of its own; all {len(timing.operators)} together {tables.short(total)} ms"
     columns = (
         tables.text("slowest operators"),
-        tables.text("layers"),
+        tables.text("layer"),
         tables.figure("median ms"),
         tables.figure("share"),
     )
     table = tables.table(*columns, title=escape(timing.path), caption=caption)
     for operator in timing.slowest(n):
         time = ("-", "-") if operator.ms is None else (tables.short(operator.ms), f"{operator.share:.1%}")
-        table.add_row(operator.name, escape(operator.layers), *time)
+        table.add_row(operator.name, escape(operator.layer), *time)
     return table
 
 

@@ -13,6 +13,7 @@ from kres.choices import listed
 from kres.cli.models import Named, class_names
 from kres.cli.page import NAME, timed, write_report
 from kres.cli.proving import Proof
+from kres.cli.verify import verdict
 from kres.export import CALIBRATION_IMAGES, FORMATS, About, Platforms, Report, Request, export_all, makeable
 from kres.export.choosing import check_format
 from kres.export.extras import require
@@ -79,7 +80,8 @@ class Job:
         page = directory / NAME
         target = None if self.request.platforms is None else self.request.platforms.target
         facts = {} if target is None else {"target runtime": f"tflite-runtime {target}"}
-        write_page = partial(write_report, page, named, found, artifacts, class_names=about.class_names, facts=facts)
+        page_of_these = partial(write_report, page, named, found, artifacts, folder=directory)
+        write_page = partial(page_of_these, class_names=about.class_names, facts=facts)
         return Done(reports, skipped, found.description, page, write_page)
 
     def _calibration(self, named: Named, names: Sequence[str]) -> dict[str, int]:
@@ -145,7 +147,7 @@ class Steps:
 
     def finished(self, report: Report) -> None:
         """Leave a line with the outcome and the seconds."""
-        verdict = "passed" if report.passed else "failed"
+        name = report.format if report.path is None else Path(report.path).name
         seconds = time.perf_counter() - self._since
-        line = f"{self._number} of {self._count}: {Path(report.path).name} {verdict} in {seconds:.1f} s"
+        line = f"{self._number} of {self._count}: {name} {verdict(report)} in {seconds:.1f} s"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -73,16 +73,19 @@ def _worst(report: Any) -> Table:
 
     own = any(error.own_snr_db is not None for error in report.layers)
     worst = worst_first(report.layers)[:MOST_LAYERS]
-    more = (tables.figure("of its own"), tables.word("kind")) if own else ()
+    most = "lose most by themselves" if own else "lose most together with those before"
+    by_itself, kind = ([tables.figure("by itself")], [tables.word("kind")]) if own else ([], [])
     table = tables.table(
         tables.text("layer"),
-        tables.figure("signal to noise"),
-        *more,
-        title=f"{escape(Path(report.path).name)}: the {len(worst)} layers of {len(report.layers)} that lose most",
+        *by_itself,
+        tables.figure("with those before"),
+        *kind,
+        title=f"{escape(Path(report.path).name)}: the {len(worst)} layers of {len(report.layers)} that {most}",
+        caption="signal to noise against Keras: 6 dB more is half the error",
     )
     for error in worst:
-        cells = (_decibels(error.own_snr_db), error.kind) if own else ()
-        table.add_row(escape(error.name), _decibels(error.snr_db), *cells)
+        total = _decibels(error.snr_db)
+        table.add_row(escape(error.name), *((_decibels(error.own_snr_db), total, error.kind) if own else (total,)))
     return table
 
 

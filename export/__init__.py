@@ -15,7 +15,7 @@ from kres.export.losses import LayerError
 from kres.export.page import Artifact, Page, write_page
 from kres.export.post_training.calibration import collect_ranges
 from kres.export.post_training.layers import layer_errors
-from kres.export.post_training.quantize import GaveUpError, PostTraining
+from kres.export.post_training.quantize import PostTraining
 from kres.export.preparation import CALIBRATION_IMAGES
 from kres.export.proof.reports import Reference, Report, RuntimeReport
 from kres.export.proof.tensors import tensor_errors
@@ -32,7 +32,6 @@ __all__ = [
     "Artifact",
     "ArtifactError",
     "Format",
-    "GaveUpError",
     "Images",
     "LayerError",
     "MissingExtraError",

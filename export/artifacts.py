@@ -27,11 +27,10 @@ logger = logging.getLogger("kres")
 
 
 class RejectedError(RuntimeError):
-    """An artifact that broke its tolerance or could not be made so; `report`, which lies beside, says how and where."""
+    """An artifact that broke its tolerance; `report`, which lies beside, says how and where."""
 
     def __init__(self, report: Report) -> None:
-        where = f". It stays as {report.path}" if Path(report.path).exists() else ""
-        super().__init__(f"the artifact was rejected: {report.reason}{where}")
+        super().__init__(f"the artifact was rejected: {report.reason}. It stays as {report.path}")
         self.report = report
 
 

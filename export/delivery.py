@@ -15,10 +15,10 @@ from kres.export.about import About
 from kres.export.conversion.pixels import INPUT_RANGE, known, with_pixels
 from kres.export.files import metadata
 from kres.export.files.normalisation import RAW, Normalisation
-from kres.export.formats import FORMATS, Options
+from kres.export.formats import FORMATS, Options, Tolerance
 from kres.export.losses import Quantized
 from kres.export.placing import accept, reject, rejected_name
-from kres.export.post_training.quantize import GaveUpError, PostTraining, check_layers, quantize
+from kres.export.post_training.quantize import PostTraining, check_layers, quantize
 from kres.export.proof.comparison import is_probability
 from kres.export.proof.reports import Reference, Report
 from kres.export.proof.verification import Asked, check_or_report, unmeasured
@@ -31,7 +31,7 @@ class Delivery(NamedTuple):
     """What became of an artifact, and why it could not even be made, where that is so."""
 
     report: Report
-    error: Exception | None = None
+    error: ValueError | None = None
 
 
 def deliver(
@@ -48,13 +48,14 @@ def deliver(
     """Write `path` under a temporary name, run it, and rename it to `path`, or to `<path>.rejected` with a report.
 
     The images of `expected`, and those to calibrate on, are as the artifact takes them. A file that could not even be
-    made leaves a report alone: int8 would lose too much, or model or images are none that the format can take.
+    made, as model or images are none that the format can take, leaves a report alone.
     """
     with _scratch_beside(path) as scratch:
         written = scratch / path.name
 
         def finish(report: Report, made: Path | None) -> Report:
-            report = dataclasses.replace(report, path=str(path if report.passed else rejected_name(path)))
+            place = path if report.passed else rejected_name(path)
+            report = dataclasses.replace(report, path=None if made is None else str(place))
             facts = sidecar.describe(
                 report,
                 about,
@@ -70,13 +71,15 @@ def deliver(
                 reject(made, aside, path)
             return report
 
+        asked = Asked(format=name, io=options.io, tolerance=_tolerance(name, how))
         try:
             quantized = _write(name, model, written, options=options, expected=expected, how=how, about=about)
-        except (GaveUpError, ValueError) as error:
-            unmade = unmeasured(len(expected.images), path, name, reason=str(error))
+        except ValueError as error:
+            unmade = unmeasured(len(expected.images), None, asked, reason=str(error))
             return Delivery(finish(unmade, None), error)
-        report = _judge(name, written, quantized, options=options, expected=expected, how=how, platforms=platforms)
-        return Delivery(finish(report, written))
+        asked = dataclasses.replace(asked, advice=_advice(name, quantized))
+        report = check_or_report(expected, written, asked, platforms=platforms)
+        return Delivery(finish(_with_losses(report, quantized), written))
 
 
 def check_quantizable(
@@ -128,22 +131,22 @@ def _fed(name: str, model: keras.Model, *, options: Options, preprocess: Preproc
     return with_pixels(model, known(preprocess), rounded=FORMATS[name].calibrated)
 
 
-def _judge(
-    name: str,
-    written: Path,
-    quantized: Quantized | None,
-    *,
-    options: Options,
-    expected: Reference,
-    how: PostTraining,
-    platforms: Platforms,
-) -> Report:
-    """Run the artifact and compare it with the Keras model, by the drop that a quantized one may have."""
-    tolerance = FORMATS[name].tolerance
-    if quantized is not None and how.max_drop is not None:
-        tolerance = dataclasses.replace(tolerance, drop=how.max_drop / 100)
-    asked = Asked(format=name, io=options.io, tolerance=tolerance)
-    report = check_or_report(expected, written, asked, platforms=platforms)
+def _tolerance(name: str, how: PostTraining) -> Tolerance:
+    """Give a format's bounds, with the drop that was asked for where `how` is about it."""
+    row = FORMATS[name]
+    return row.tolerance.allowing(how.max_drop) if row.calibrated and row.rounded else row.tolerance
+
+
+def _advice(name: str, quantized: Quantized | None) -> str:
+    """Say what may help a file that loses too much; where layers were tried in float32, that is told first."""
+    if quantized is not None and quantized.shortfall:
+        return quantized.shortfall
+    remedy = FORMATS[name].remedy
+    return f"Try {remedy}" if remedy else ""
+
+
+def _with_losses(report: Report, quantized: Quantized | None) -> Report:
+    """Add what quantization lost in each layer."""
     if quantized is None:
         return report
     return dataclasses.replace(report, layers=quantized.layers, kept_float=quantized.kept_float)

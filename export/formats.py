@@ -1,7 +1,7 @@
 """The table of export formats: how each one is written, and how far its answers may be from the Keras model's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -31,6 +31,14 @@ class Tolerance:
     cosine: float = 0.9
     features: float = 0.9
     logits: bool = True
+
+    def allowing(self, max_drop: float | None) -> "Tolerance":
+        """Give these bounds with a `drop` of so many points, or as they are for None; ValueError beyond 0..100."""
+        if max_drop is None:
+            return self
+        if not 0 <= max_drop <= 100:
+            raise ValueError(f"max_drop must lie in 0..100 percentage points. Received: max_drop={max_drop}")
+        return replace(self, drop=max_drop / 100)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,10 @@ EXACT_DB = 300.0
 class LayerError:
     """How exact an artifact computes a layer: signal over noise against Keras in dB, 300 for no difference at all.
 
-    `snr_db` holds all that the layers before lost. Of int8 from calibration images there is more: the layer's `kind`,
-    the `activation` behind which it is rounded (a ReLU's where that is computed together with the layer), and
-    `own_snr_db`, of the layer alone: what it computes from exact inputs, once these and its weights are rounded.
+    `name` is what `keep_float` calls it, and `activation` the layer whose output is compared: the ReLU behind it where
+    that is computed together with it. `snr_db` holds all that the layers before lost. Of int8 from calibration images
+    there is more: the layer's `kind`, and `own_snr_db`, of the layer alone: what it computes from exact inputs, once
+    these and its weights are rounded.
     """
 
     name: str
@@ -28,11 +29,23 @@ class LayerError:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantized:
-    """A quantized twin, the layers that stay in float32, and what each of the others loses, the worst first."""
+    """A quantized twin, the layers that stay in float32, and what each of the others loses, the worst first.
+
+    `shortfall` says what was tried where it loses more than was allowed; it is the best of those trials then.
+    """
 
     twin: keras.Model
     kept_float: tuple[str, ...]
     layers: tuple[LayerError, ...]
+    shortfall: str = ""
+
+
+def one_a_layer(errors: Sequence[LayerError]) -> list[LayerError]:
+    """Leave of each layer where it loses most, the worst first."""
+    found: dict[str, LayerError] = {}
+    for error in worst_first(errors):
+        found.setdefault(error.name, error)
+    return list(found.values())
 
 
 def worst_first(errors: Sequence[LayerError]) -> list[LayerError]:

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from kres.export.sidecar import path_of
+from kres.export.beside import path_of
 from kres.writing import move
 
 logger = logging.getLogger("kres")

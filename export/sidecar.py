@@ -1,7 +1,6 @@
 """The JSON beside an artifact: what an application must know to use it, and what its verification found."""
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,20 +9,12 @@ import keras
 
 import kres
 from kres.export.about import About
+from kres.export.beside import SCHEMA, sha256
 from kres.export.files.errors import ArtifactError
 from kres.export.files.interfaces import Interface, interface
 from kres.export.files.normalisation import RAW, Normalisation
 from kres.export.proof.reports import Report
 from kres.preprocessing import Preprocess
-
-SUFFIX = ".json"
-SCHEMA = 1
-"""Goes up when a reader of the JSON must change."""
-
-
-def path_of(artifact: Path) -> Path:
-    """Give the place of an artifact's sidecar: `model.int8.tflite.json` for `model.int8.tflite`."""
-    return artifact.with_name(artifact.name + SUFFIX)
 
 
 def describe(
@@ -37,7 +28,7 @@ def describe(
 ) -> dict[str, Any]:
     """Describe an artifact as JSON holds it, with the same keys whether it passed, was rejected or was never made.
 
-    `artifact` is where the file lies now, None where there is none: then its size, hash and tensors are None.
+    `artifact` is where the file lies now, None where there is none: then its name, size, hash and tensors are None.
     `report` names it by its final path and says whether it passed. `preprocess` is how pictures become the Keras
     model's input, where that is known, and `pixels` whether the file takes raw grey levels and does its arithmetic
     itself: `preprocess` stands there whole, and each input's `normalisation` is what is left to the application.
@@ -48,11 +39,11 @@ def describe(
     known = {key: value for key, value in dataclasses.asdict(about).items() if value and key != "class_names"}
     return {
         "schema": SCHEMA,
-        "artifact": Path(report.path).name,
+        "artifact": None if report.path is None else Path(report.path).name,
         "format": report.format,
         "passed": report.passed,
         "reason": report.reason,
-        "size_bytes": None if artifact is None else report.size_bytes,
+        "size_bytes": report.size_bytes,
         "sha256": None if artifact is None else sha256(artifact),
         **known,
         "preprocess": None if preprocess is None else preprocess.to_dict(),
@@ -69,27 +60,6 @@ def write(value: dict[str, Any], directory: Path) -> Path:
     path = directory / "sidecar.json"
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     return path
-
-
-def beside(artifact: Path) -> dict[str, Any] | None:
-    """Give what the sidecar of an artifact says, be it of a file that lay there before; None where there is none."""
-    try:
-        found = json.loads(path_of(artifact).read_text(encoding="utf-8"))
-        return found if found["schema"] == SCHEMA else None
-    # Any file may have that name.
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def preprocess_beside(artifact: Path) -> Preprocess | None:
-    """Give what the sidecar of an artifact says of its preprocessing; None where there is none, or of another file."""
-    try:
-        found = beside(artifact)
-        if found is None or found["sha256"] != sha256(artifact) or found["preprocess"] is None:
-            return None
-        return Preprocess(**found["preprocess"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
 
 
 def _tensors(artifact: Path | None, report: Report) -> Interface | None:
@@ -128,13 +98,3 @@ def _meaning(normalisation: Normalisation | None, *, channels: int) -> dict[str,
         "value_range": [normalisation.low, normalisation.high],
         "normalisation": {"of": "(grey - mean) / std", "mean": normalisation.mean, "std": normalisation.std},
     }
-
-
-def sha256(path: Path) -> str:
-    """Give the hash of a file; of a directory, that of the lines `<hash>  <relative path>` of its files, sorted."""
-    if path.is_dir():
-        files = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-        lines = "".join(f"{sha256(path / name)}  {name}\n" for name in files)
-        return hashlib.sha256(lines.encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

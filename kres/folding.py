@@ -115,6 +115,11 @@ def folded(model: keras.Model) -> Any:
     return fused
 
 
+def hosts(model: Any) -> dict[str, str]:
+    """Names of the norms that fold, and of the layers that they fold into; those of models within are left out."""
+    return {norm.name: host.name for norm, host in _foldable(graph_of(model)).items()}
+
+
 def graph_of(model: Any) -> keras.Model:
     """The model's layers as they are wired, and nothing of what `compile` added."""
     if isinstance(model, keras.Sequential) and model.built:

@@ -72,6 +72,9 @@ class IntegerGraph:
         self._outputs = {id(tensor) for tensor in model.outputs}
         operations = [node.operation for node in nodes]
         self.kinds: dict[str, Kind] = {operation.name: kind_of(operation) for operation in operations}
+        relus = ((operation, self._fused_relu(operation)) for operation in operations)
+        self.fused: dict[str, str] = {relu.name: operation.name for operation, relu in relus if relu is not None}
+        """The ReLUs that are computed together with the operation before them, and that operation, by name."""
         self.unknown = [name for name, kind in self.kinds.items() if kind == "float"]
         """Layers that int8 does not compute, or not in one operation."""
         for operation in operations:

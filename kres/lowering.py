@@ -13,6 +13,8 @@ from kres.layers import BlurPool2D
 from kres.scopes import recursion_for
 
 Tensor = Any
+LINEAR, GATE = "_linear", "_gate"
+"""What the name of a part adds to its layer's: the part before a layer's own activation, and the sigmoid of SiLU."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _lowered(layer: Any, args: tuple[Any, ...]) -> Lowered:
 def _split(layer: Any) -> Lowered:
     """Kernel and bias, and behind them the activation."""
     config = layer.get_config()
-    linear = type(layer).from_config({**config, "name": f"{layer.name}_linear", "activation": "linear"})
+    linear = type(layer).from_config({**config, "name": f"{layer.name}{LINEAR}", "activation": "linear"})
     activation = keras.layers.Activation(layer.activation, name=layer.name)
     return Lowered(
         call=lambda x: activation(linear(x)),
@@ -109,7 +111,7 @@ def _split(layer: Any) -> Lowered:
 
 def _gated(layer: Any) -> Lowered:
     """x times its sigmoid."""
-    gate = keras.layers.Activation("sigmoid", name=f"{layer.name}_gate")
+    gate = keras.layers.Activation("sigmoid", name=f"{layer.name}{GATE}")
     product = keras.layers.Multiply(name=layer.name)
     return Lowered(call=lambda x: product([x, gate(x)]), layers=(gate, product))
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import kres
-from kres.export import sidecar
+from kres.export.beside import preprocess_beside
 from kres.export.browser import litert_js
 from kres.export.browser.kinds import check_kind
 from kres.export.conversion.pixels import preprocess_of
@@ -105,7 +105,7 @@ def describe(
 ) -> Facts:
     """Find out what the page must know of a file, by running it beside its Keras model; errors as `web_page`."""
     _check_graph(path)
-    preprocess = _known(preprocess or preprocess_of(model) or sidecar.preprocess_beside(path), path)
+    preprocess = _known(preprocess or preprocess_of(model) or preprocess_beside(path), path)
     _check_normalisation(preprocess, path)
     with opened(path) as session:
         _check_tensors(session, model, preprocess, path)

@@ -14,12 +14,19 @@ from kres.export.conversion.tflite_graph import Graph
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 Strides = tuple[int, int]
 _MARK = re.compile(r"@(\d+)x(\d+)$")
+# What stands before the name of a tensor in that of one that was made of it.
+_PADDED, _SUBSAMPLED = "padded/", "strided/"
 
 
 def strides_of(name: str) -> tuple[str, Strides]:
     """Give a tensor's name without what `stride_earlier` notes there, and the strides that it notes: `x@2x2`."""
     match = _MARK.search(name)
     return (name[: match.start()], (int(match[1]), int(match[2]))) if match else (name, (1, 1))
+
+
+def without_rewriting(name: str) -> str:
+    """Give a tensor's name as it was before `stride_earlier`, or that of the one which a tensor was made of."""
+    return strides_of(name)[0].removeprefix(_PADDED).removeprefix(_SUBSAMPLED)
 
 
 def stride_earlier(graph: Graph, node: Any) -> bool:
@@ -115,7 +122,7 @@ def _pad_apart(graph: Graph, node: Any, strided: list[int], strides: Strides) ->
         return
     name = graph.tensors[source].name.decode()
     inputs = [source, graph.add_constant(pads, name=f"{name}/pads")]
-    apart = graph.add_tensor(source, padded, name=f"padded/{name}")
+    apart = graph.add_tensor(source, padded, name=f"{_PADDED}{name}")
     node.inputs = [apart, *list(node.inputs)[1:]]
     graph.insert(node, "PAD", inputs, apart, graph.schema.PadOptionsT())
 
@@ -123,7 +130,7 @@ def _pad_apart(graph: Graph, node: Any, strided: list[int], strides: Strides) ->
 def _subsampled(graph: Graph, reader: Any, tensor: int, strides: Strides) -> int:
     """Give a tensor of the values that a stride reads, a pool of one value each."""
     name = graph.tensors[tensor].name.decode()
-    target = graph.add_tensor(tensor, _strided(graph.shape(tensor), strides), name=f"strided/{name}")
+    target = graph.add_tensor(tensor, _strided(graph.shape(tensor), strides), name=f"{_SUBSAMPLED}{name}")
     pool = graph.schema.Pool2DOptionsT()
     pool.padding, pool.filterHeight, pool.filterWidth = graph.schema.Padding.VALID, 1, 1
     pool.strideH, pool.strideW = strides

@@ -20,19 +20,19 @@ class Artifact:
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return Path(self.report.path).name
+        """The file's name, or that of its format where no file could be made."""
+        return self.report.format if self.report.path is None else Path(self.report.path).name
 
     @property
     def exists(self) -> bool:
         """Whether there is a file, be it a rejected one."""
-        return self.report.size_bytes > 0
+        return self.report.path is not None
 
     @property
     def kind(self) -> str:
         """What opens it: "saved_model", or the ending of the file's name without the dot, as in "tflite"."""
         saved_model = self.report.format == "saved_model"
-        return self.report.format if saved_model else Path(self.report.path).suffix.removeprefix(".")
+        return self.report.format if saved_model else Path(self.name).suffix.removeprefix(".")
 
 
 @dataclass(frozen=True, kw_only=True)

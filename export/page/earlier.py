@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kres.export import sidecar
+from kres.export.beside import SUFFIX, facts_beside, sha256
 from kres.export.files.inspection import size
 from kres.export.page.contents import Earlier
 from kres.export.proof.reports import Report
@@ -13,25 +13,21 @@ from kres.export.proof.reports import Report
 CHANGED = "it is not the file that was verified"
 
 
-def earlier_artifacts(reports: Sequence[Report]) -> list[Earlier]:
-    """Find what lies in the folders of an export's `reports` and is not theirs, by name."""
-    own = {Path(report.path) for report in reports}
-    described = [
-        path.with_name(path.name.removesuffix(sidecar.SUFFIX))
-        for folder in sorted({path.parent for path in own})
-        for path in sorted(folder.glob(f"*{sidecar.SUFFIX}"))
-    ]
+def earlier_artifacts(folder: Path, reports: Sequence[Report]) -> list[Earlier]:
+    """Find what lies in the folder of an export and is not what its `reports` are of, by name."""
+    own = {Path(report.path) for report in reports if report.path is not None}
+    described = [path.with_name(path.name.removesuffix(SUFFIX)) for path in sorted(folder.glob(f"*{SUFFIX}"))]
     found = (_described(path) for path in described if path not in own and path.exists())
     return [one for one in found if one is not None]
 
 
 def _described(path: Path) -> Earlier | None:
     """What the JSON of a file says; None where it is another's JSON than kres's."""
-    facts = sidecar.beside(path)
+    facts = facts_beside(path)
     if facts is None:
         return None
     try:
-        same = facts["sha256"] == sidecar.sha256(path)
+        same = facts["sha256"] == sha256(path)
         known = _figures(facts) if same else {"passed": False, "reason": CHANGED}
     except (KeyError, TypeError, ValueError):
         return None

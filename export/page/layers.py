@@ -10,8 +10,10 @@ from kres.export.page.words import breakable
 
 # More bars are not compared with each other any more.
 MOST_LAYERS = 20
-TITLE = "Signal-to-noise ratio of a layer's output against Keras's, in dB: 6 dB more is half the error"
-OWN = "Signal-to-noise ratio of what a layer alone makes of exact inputs, in dB: 6 dB more is half the error"
+TITLE = (
+    "With those before: signal-to-noise ratio of a layer's output against Keras's, in dB; 6 dB more is half the error"
+)
+OWN = "By itself: signal-to-noise ratio of what a layer makes of exact inputs, in dB; 6 dB more is half the error"
 
 
 def layers(page: Page) -> str:

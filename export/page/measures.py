@@ -48,11 +48,10 @@ def _row(name: str, found: Report | Earlier, *, failed: str, made: datetime | No
 
 def sizes(page: Page) -> str:
     """Draw the sizes of the artifacts as bars."""
-    found = [(artifact.name, artifact.report.size_bytes) for artifact in page.artifacts if artifact.exists]
+    found = [(artifact.name, artifact.report.size_bytes) for artifact in page.artifacts]
     found += [(one.path.name, one.size_bytes) for one in page.earlier]
-    return bars(
-        [Bar(name, count, f"{count / 1e6:.2f} MB") for name, count in found], title="Bytes of each file, in megabytes"
-    )
+    known = [Bar(name, count, f"{count / 1e6:.2f} MB") for name, count in found if count is not None]
+    return bars(known, title="Bytes of each file, in megabytes")
 
 
 def latency(page: Page) -> str:

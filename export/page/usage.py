@@ -20,8 +20,8 @@ def usage(page: Page) -> str:
     """Draw the tensors and the snippets of the artifacts that passed; those that are used in one way stand together."""
     groups: dict[tuple[Interface, bool], list[Artifact]] = {}
     for artifact in page.artifacts:
-        if artifact.report.passed and artifact.kind in LANGUAGES:
-            path = artifact.report.path
+        path = artifact.report.path
+        if artifact.report.passed and path is not None and artifact.kind in LANGUAGES:
             groups.setdefault((interface(path), takes_pixels(path)), []).append(artifact)
     drawn = [_group(page, tensors, artifacts, pixels=pixels) for (tensors, pixels), artifacts in groups.items()]
     return "".join((*drawn, _labels(page.class_names))) if drawn else ""
@@ -81,7 +81,7 @@ def _snippets(page: Page, tensors: Interface, artifact: Artifact, *, pixels: boo
     classifier = len(tensors.inputs) == len(tensors.outputs) == 1 and len(target.shape) == 2
     if page.preprocess is None or not square or not classifier:
         return ""
-    path = page.path_to(artifact.report.path)
+    path = page.path_to(artifact.report.path or artifact.name)
     known = facts(path, page.preprocess, kind=artifact.kind, pixels=pixels, source=source, target=target)
     drawn = []
     for language in languages_of(artifact.kind, tensors):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kres.export.images import Images, collect
-from kres.export.losses import LayerError, decibels, worst_first
+from kres.export.losses import LayerError, decibels, one_a_layer
 from kres.export.post_training.units import Units
 from kres.export.walking import chunks, walk
 from kres.lowering import LoweredModel, lower
@@ -28,9 +28,10 @@ class _Power:
 
 
 def layer_errors(model: keras.Model, twin: keras.Model, images: Images) -> list[LayerError]:
-    """Measure each activation that `twin` rounds against that of the float model on the first 64 images.
+    """Measure each layer whose output `twin` rounds against that of the float model on the first 64 images.
 
-    Sorted by what a layer alone loses, the worst first. `images` are normalised, as the model takes them. Raises
+    Sorted by what a layer alone loses, the worst first; one that is rounded twice, as a dense layer's sums and their
+    softmax are, stands there once, with what loses more. `images` are normalised, as the model takes them. Raises
     ValueError for images that cannot be, and for a twin of another model.
     """
     inputs, _ = collect(images, tuple(model.inputs[0].shape[1:]), limit=MOST_IMAGES)
@@ -56,7 +57,7 @@ def measured_errors(lowered: LoweredModel, twin: keras.Model, images: np.ndarray
         )
         for name, power in powers.items()
     ]
-    return worst_first(found)
+    return one_a_layer(found)
 
 
 def _measure(network: keras.Model, twin: keras.Model, images: np.ndarray, powers: dict[str, _Power]) -> None:

@@ -18,7 +18,7 @@ class Units:
     def __init__(self, lowered: LoweredModel) -> None:
         graph = IntegerGraph(lowered.model)
         self._model = lowered.model
-        self._points, self._kinds = graph.points, graph.kinds
+        self._points, self._fused = graph.points, graph.fused
         self._whole = {part: name for name, parts in lowered.parts.items() for part in parts}
         self._operations = {operation.name: operation for operation in lowered.model.operations}
         self._sources: dict[str, set[str]] = defaultdict(set)
@@ -63,11 +63,7 @@ class Units:
         return isinstance(self._operations.get(name), keras.layers.InputLayer)
 
     def _computing(self, activation: str) -> Any:
-        """An integer operation whose output is not rounded is computed together with the ReLU behind it."""
-        operation = self._operations[activation]
-        before = [source for source in _before(operation) if self._kinds[source.name] == "arithmetic"]
-        fused = [source for source in before if source.name not in self._points]
-        return fused[0] if fused else operation
+        return self._operations[self._fused.get(activation, activation)]
 
     def _read_by(self, operation: Any) -> set[str]:
         """The rounded activations that an operation reads, through what only moves values."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kres.export.files.inspection import size
-from kres.export.formats import FORMATS, Tolerance
+from kres.export.formats import Tolerance
 from kres.export.proof.reports import Answers, Change, Reference, Report, RuntimeReport
 
 # A probability below this says no more than "never"; its logarithm would only measure the underflow.
@@ -44,11 +44,10 @@ def judge_all(
     return replace(first, passed=not failed, reason=reason, runtimes=tuple(rows))
 
 
-def with_remedy(report: Report) -> Report:
-    """Add what may help to the reason of a report on a file that loses too much in its format."""
-    remedy = FORMATS[report.format].remedy
+def with_advice(report: Report, advice: str) -> Report:
+    """Add what may help to the reason of a report on a file that loses too much."""
     losing = any(not row.passed and row.max_difference is not None for row in report.runtimes)
-    return replace(report, reason=f"{report.reason}. Try {remedy}") if losing and remedy else report
+    return replace(report, reason=f"{report.reason}. {advice}") if losing and advice else report
 
 
 def _distances(reference: Reference, answers: Sequence[Answers], *, logits: bool) -> list[tuple[float | None, ...]]:

@@ -69,18 +69,20 @@ class Report:
     not be measured is None. Of several outputs it has the largest difference, the mean one and the least cosine, and no
     top-1.
 
+    `path` and `size_bytes` are None where no file could be made.
+
     `runtimes` has a row for each runtime that a TFLite file was run in: the figures above are the first one's that it
     runs in, and it has passed if it has in all of them. `layers` holds the layers' errors where they were measured,
     `kept_float` the layers that int8 leaves in float32.
     """
 
-    path: str
+    path: str | None
     format: str
     n: int
     passed: bool
     reason: str
     tolerance: Tolerance
-    size_bytes: int
+    size_bytes: int | None
     agreement: float | None = None
     max_difference: float | None = None
     mean_difference: float | None = None

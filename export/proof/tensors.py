@@ -1,21 +1,23 @@
 """Inside a TFLite file: which tensor holds which layer's output, and how far each is from the Keras model's."""
 
 import operator
-import re
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from kres.export.conversion import models
+from kres.export.conversion.layer_names import listed_layers
 from kres.export.conversion.pixels import known, preprocess_of, takes_pixels, to_pixels
 from kres.export.conversion.strides import Strides, strides_of
 from kres.export.files.errors import ArtifactError
 from kres.export.files.inspection import Computed, artifact_format, operator_outputs
 from kres.export.formats import FORMATS
-from kres.export.losses import LayerError, decibels
+from kres.export.losses import LayerError, decibels, one_a_layer
 from kres.export.runtimes.interpreters import CURRENT, Runtime
 from kres.export.runtimes.session import opened
+from kres.folding import graph_of, hosts
+from kres.integer_graph import IntegerGraph
 from kres.preprocessing import Preprocess
 
 LAYER_IMAGES = 16
@@ -29,7 +31,7 @@ def tensor_errors(
     preprocess: Preprocess | None = None,
     runtime: Runtime = CURRENT,
 ) -> list[LayerError]:
-    """Compare the layers of a TFLite file with the Keras model's on at most 16 images (n, h, w, c), in its order.
+    """Compare the layers of a TFLite file with the Keras model's on at most 16 images (n, h, w, c), the worst first.
 
     Layers that the converter fused into a later one have no tensor of their own and no row; one that the file computes
     only where a stride behind it reads is compared there. Runs without XNNPACK, which keeps its inner tensors to
@@ -40,7 +42,9 @@ def tensor_errors(
     preprocess = preprocess or preprocess_of(model)
     model = models.float32_twin(model)
     # kres folds norms before it converts, another exporter may have left that to the converter.
-    candidates = [(each, layer_tensors(each, path)) for each in (models.without_norms(model), model)]
+    plain = models.without_norms(model)
+    computed_with = {**hosts(model), **IntegerGraph(graph_of(plain)).fused}
+    candidates = [(each, layer_tensors(each, path)) for each in (plain, model)]
     model, places = max(candidates, key=lambda pair: len(pair[1]))
     if not places:
         raise ArtifactError(f"no tensor of this file has the name of a layer of the model. Received: {path}")
@@ -59,7 +63,11 @@ def tensor_errors(
                 exact = exact if (high, wide) == (1, 1) else exact[::high, ::wide]
                 signal[row] += np.square(exact).sum()
                 noise[row] += np.square(theirs - exact).sum()
-    return [LayerError(name=name, snr_db=decibels(*pair)) for name, *pair in zip(places, signal, noise, strict=True)]
+    errors = [
+        LayerError(name=computed_with.get(name, name), activation=name, snr_db=decibels(*pair))
+        for name, *pair in zip(places, signal, noise, strict=True)
+    ]
+    return one_a_layer(errors)
 
 
 def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, Computed]:
@@ -70,10 +78,7 @@ def layer_tensors(model: keras.Model, path: str | Path) -> dict[str, Computed]:
     """
     layers = {layer.name: layer for layer in model.layers}
     tensors = operator_outputs(path)
-    names = [[_component(part) for part in strides_of(tensor.name)[0].split(";")] for tensor in tensors]
-    # Traced for the second time in a graph, `act` calls itself `act_1`, which may be another layer's name too.
-    plain, numbered = ([[rule(part) for part in parts] for parts in names] for rule in (str, _without_number))
-    names = max(numbered, plain, key=lambda found: len({part for parts in found for part in parts} & layers.keys()))
+    names = listed_layers([strides_of(tensor.name)[0] for tensor in tensors], layers)
     last = {part: row for row, parts in enumerate(names) for part in parts if part in layers}
     found = {}
     # A softmax leaves the file under a name of its own.
@@ -93,12 +98,3 @@ def _strided(shape: tuple[int, ...], strides: Strides) -> tuple[int, ...]:
     if strides == (1, 1):
         return shape
     return tuple(-(-size // step) for size, step in zip(shape, (*strides, 1), strict=False))
-
-
-def _component(part: str) -> str:
-    pieces = part.split("/")
-    return pieces[1] if len(pieces) > 2 else pieces[0]
-
-
-def _without_number(name: str) -> str:
-    return re.sub(r"_\d+$", "", name)

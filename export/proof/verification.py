@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kres.export.beside import tolerance_beside
 from kres.export.conversion import models
 from kres.export.conversion.converter import named_outputs
 from kres.export.conversion.pixels import known, preprocess_of, takes_pixels, to_pixels
@@ -17,7 +18,7 @@ from kres.export.files.inspection import artifact_format, size
 from kres.export.files.interfaces import interface
 from kres.export.formats import FORMATS, Tolerance
 from kres.export.images import Images, collect
-from kres.export.proof.comparison import judge, judge_all, with_remedy
+from kres.export.proof.comparison import judge, judge_all, with_advice
 from kres.export.proof.reports import Answers, Reference, Report
 from kres.export.proof.running import ALONE, run_tflite
 from kres.export.runtimes.compatibility import DEFAULT, Platforms, lacking
@@ -33,11 +34,15 @@ logger = logging.getLogger("kres")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What an artifact was made to be: its format, the type of its input and output, and how far it may stray."""
+    """What an artifact was made to be: its format, the type of its input and output, and how far it may stray.
+
+    `advice` is said where it strays further.
+    """
 
     format: str
     io: str
     tolerance: Tolerance
+    advice: str = ""
 
 
 def verify(
@@ -48,6 +53,7 @@ def verify(
     *,
     image_size: int | None = None,
     preprocess: Preprocess | None = None,
+    max_drop: float | None = None,
     runtimes: Sequence[Runtime] = (CURRENT,),
     target_runtime: str | None = None,
 ) -> Report:
@@ -57,8 +63,9 @@ def verify(
     normalised by `preprocess`, which a network of kres knows itself. An artifact that says that it takes raw pixels
     gets those. A TFLite file runs in a process of its own in each of `runtimes` (`installed_runtimes()` gives all), an
     ONNX file in another, a SavedModel through its serving signature. A file with operators that `target_runtime`,
-    "2.14", does not have fails. A model of mixed precision stands in as its float32 twin, and one of any image size at
-    `image_size`.
+    "2.14", does not have fails. One that is judged by top-1 may lose `max_drop` percentage points; for None, those that
+    its export was asked for, as the JSON beside it says, else its format's. A model of mixed precision stands in as its
+    float32 twin, and one of any image size at `image_size`.
 
     Raises ArtifactError when the file runs nowhere or belongs to a model of other shapes, ValueError for images that
     the model cannot take, for fewer than 32 images where the format is judged by top-1, and for a target runtime that
@@ -66,7 +73,7 @@ def verify(
     """
     platforms = Platforms(runtimes=runtimes, target=target_runtime)
     expected = reference(models.sized(model, image_size), images, labels, preprocess=preprocess)
-    return check(expected, path, platforms=platforms)
+    return check(expected, path, platforms=platforms, max_drop=max_drop)
 
 
 def reference(
@@ -113,11 +120,12 @@ def check(
     asked: Asked | None = None,
     *,
     platforms: Platforms = DEFAULT,
+    max_drop: float | None = None,
 ) -> Report:
     """Run the artifact at `path` on the reference's images, a TFLite file in each runtime, and judge it.
 
     It is judged as what it was `asked` to be, and the images are as it takes them then. Of a foreign artifact, None,
-    its bytes say what format it is of and whether it takes raw pixels.
+    its bytes say what format it is of and whether it takes raw pixels, and `max_drop` is as in `verify`.
     """
     found = artifact_format(path)
     name = found if asked is None else asked.format
@@ -125,12 +133,12 @@ def check(
     require_judgeable(name, reference)
     if asked is None and takes_pixels(path):
         reference = as_pixels(reference)
-    tolerance = FORMATS[name].tolerance if asked is None else asked.tolerance
+    tolerance = _foreign_tolerance(Path(path), name, max_drop) if asked is None else asked.tolerance
     types = "" if asked is None else _other_types(path, asked.io)
     lack = ""
     if FORMATS[found].tflite:
         report = judge_all(reference, _answers(path, reference, platforms.runtimes), tolerance, path=path, name=name)
-        report = report if asked is None else with_remedy(report)
+        report = report if asked is None else with_advice(report, asked.advice)
         lack = "" if platforms.target is None else lacking(path, platforms.target)
     else:
         report = judge(reference, ALONE[found](path, reference), tolerance, path=path, name=name)
@@ -139,6 +147,17 @@ def check(
     return dataclasses.replace(
         report, passed=False, reason="; ".join(filter(None, (broken, types, lack, report.reason)))
     )
+
+
+def _foreign_tolerance(path: Path, name: str, max_drop: float | None) -> Tolerance:
+    """Give what an artifact is judged by of which its bytes say that it is of format `name`."""
+    if max_drop is None:
+        return tolerance_beside(path, name)
+    own = FORMATS[name].tolerance
+    if own.drop is None:
+        logger.warning("%s: %s is not judged by top-1, and max_drop changes nothing", path.name, name)
+        return own
+    return own.allowing(max_drop)
 
 
 def as_pixels(reference: Reference) -> Reference:
@@ -202,25 +221,24 @@ def check_or_report(
     asked: Asked | None = None,
     *,
     platforms: Platforms = DEFAULT,
+    max_drop: float | None = None,
 ) -> Report:
     """Check an artifact; one that cannot be run gets a report that says why, instead of an error."""
     try:
-        return check(reference, path, asked, platforms=platforms)
+        return check(reference, path, asked, platforms=platforms, max_drop=max_drop)
     except ArtifactError as error:
-        name = None if asked is None else asked.format
-        there = size(path) if Path(path).exists() else 0
-        return unmeasured(len(reference.images), path, name, reason=str(error), size_bytes=there)
+        return unmeasured(len(reference.images), path, asked, reason=str(error))
 
 
-def unmeasured(n: int, path: str | Path, name: str | None, *, reason: str, size_bytes: int = 0) -> Report:
-    """Report an artifact that nothing could be measured of on `n` images."""
+def unmeasured(n: int, path: str | Path | None, asked: Asked | None, *, reason: str) -> Report:
+    """Report an artifact that nothing could be measured of on `n` images, or one that could not be made, of no path."""
     return Report(
-        path=str(path),
-        # A name that is not known is not known from the file's ending either.
-        format=name or "unreadable",
+        path=None if path is None else str(path),
+        # A format that is not known is not known from the file's ending either.
+        format="unreadable" if asked is None else asked.format,
         n=n,
         passed=False,
         reason=reason,
-        tolerance=FORMATS[name].tolerance if name else Tolerance(),
-        size_bytes=size_bytes,
+        tolerance=Tolerance() if asked is None else asked.tolerance,
+        size_bytes=size(path) if path is not None and Path(path).exists() else None,
     )

@@ -41,12 +41,12 @@ class Delegation:
 class Operator:
     """Median milliseconds of one operator, timed alone in a file cut out of the artifact; None where it needs others.
 
-    `name` is its type, and those of what XNNPACK computes along with it; `layers` are those that it computes, as the
-    file names them; `share` is of the sum over all operators.
+    `name` is its type, and those of what XNNPACK computes along with it; `layer` is the one that it computes, as the
+    file names it; `share` is of the sum over all operators.
     """
 
     name: str
-    layers: str
+    layer: str
     ms: float | None
     share: float | None
 
@@ -134,6 +134,6 @@ def _measured(path: Path, threads: int, runs: int, options: list[str]) -> dict[s
 def _operators(parts: list[Part], times: list[float | None]) -> tuple[Operator, ...]:
     total = sum(ms for ms in times if ms is not None)
     return tuple(
-        Operator(name=part.name, layers=part.layers, ms=ms, share=None if ms is None else ms / total)
+        Operator(name=part.name, layer=part.layer, ms=ms, share=None if ms is None else ms / total)
         for part, ms in zip(parts, times, strict=True)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kres.export.conversion.layer_names import computed_layers
 from kres.export.files.flatbuffer import is_constant, operator_names, pack, unpack
 
 # XNNPACK pads as it convolves: before one of these a PAD costs nothing, though alone it would take its time.
@@ -14,10 +15,10 @@ PADDING_READERS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """An operator as a TFLite file: its type and those that go with it, the layers that it computes, the bytes."""
+    """An operator as a TFLite file: its type and those that go with it, the layer that it computes, the bytes."""
 
     name: str
-    layers: str
+    layer: str
     content: bytes
 
 
@@ -29,6 +30,7 @@ def cut(path: str | Path) -> list[Part]:
     """
     model = unpack(Path(path).read_bytes())
     graph, names = model.subgraphs[0], operator_names(model)
+    layers = _layers(graph)
     makers = {int(graph.operators[k].outputs[0]): k for k in _companions(model, names)}
     parts = []
     for k in range(len(names)):
@@ -38,7 +40,7 @@ def cut(path: str | Path) -> list[Part]:
         parts.append(
             Part(
                 name=" + ".join(dict.fromkeys(names[node] for node in group)),
-                layers=_layers(graph.tensors[graph.operators[k].outputs[0]]),
+                layer=layers[k],
                 content=_file(model, [graph.operators[node] for node in group]),
             )
         )
@@ -75,10 +77,19 @@ def _needed(graph: Any, k: int, makers: dict[int, int]) -> list[int]:
     return sorted(needed)
 
 
-def _layers(tensor: Any) -> str:
-    """Name the layers that a tensor's own name, `network/layer/operation;...`, says were made one operator."""
-    paths = (path.split("/") for path in (tensor.name or b"").decode(errors="replace").split(";"))
-    return ", ".join(dict.fromkeys(path[1] if len(path) > 2 else path[-1] for path in paths))
+def _layers(graph: Any) -> list[str]:
+    """Name the layer that each node computes; where the file does not tell, the one that reads it or that it reads."""
+    outputs = [int(node.outputs[0]) for node in graph.operators]
+    names = [(graph.tensors[tensor].name or b"").decode(errors="replace") for tensor in outputs]
+    layers = computed_layers(names)
+    makers = {tensor: layer for tensor, layer in zip(outputs, layers, strict=True) if layer}
+    named = [(node, layer) for node, layer in zip(graph.operators, layers, strict=True) if layer]
+    readers = {int(tensor): layer for node, layer in named for tensor in node.inputs}
+    found = []
+    for node, tensor, name, layer in zip(graph.operators, outputs, names, layers, strict=True):
+        read = (makers[int(source)] for source in node.inputs if int(source) in makers)
+        found.append(layer or readers.get(tensor) or next(read, name))
+    return found
 
 
 def _file(model: Any, nodes: list[Any]) -> bytes:

@@ -77,7 +77,7 @@ def operators_table(timing: "Timing", n: int) -> Table:
     caption = f"timed alone, each in a file of its own; all {len(timing.operators)} together {total:.3g} ms"
     table = Table(
         "slowest operators",
-        Column("layers", overflow="fold"),
+        Column("layer", overflow="fold"),
         "median",
         "share",
         title=escape(timing.path),
@@ -85,7 +85,7 @@ def operators_table(timing: "Timing", n: int) -> Table:
     )
     for operator in timing.slowest(n):
         time = ("-", "-") if operator.ms is None else (f"{operator.ms:.3g} ms", f"{operator.share:.1%}")
-        table.add_row(operator.name, escape(operator.layers), *time)
+        table.add_row(operator.name, escape(operator.layer), *time)
     return table
 
 

@@ -146,6 +146,7 @@ def _write_report(
         named,
         found,
         artifacts,
+        folder=page.parent / EXPORT,
         class_names=names,
         title=f"{result.recipe}: from digits to a phone",
         facts=facts,

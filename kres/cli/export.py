@@ -82,7 +82,10 @@ def export(
         ),
     ] = None,
     auto: Annotated[
-        bool, typer.Option("--auto", help="Leave the layers that lose most in float32 until --max-drop is met.")
+        bool,
+        typer.Option(
+            "--auto", help="Leave the layers that lose most, half of all at most, in float32 until --max-drop is met."
+        ),
     ] = False,
     max_drop: Annotated[
         float | None, typer.Option(help="With --auto: top-1 that int8 may lose, in percentage points. Default: 0.3.")

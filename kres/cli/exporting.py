@@ -11,6 +11,7 @@ from rich.status import Status
 
 from kres.cli.models import Named, Proof, class_names
 from kres.cli.page import NAME, timed, write_report
+from kres.cli.verify import verdict
 from kres.export import FORMATS, About, Platforms, Report, Request, export_all, makeable
 from kres.export.extras import require
 from kres.export.request import check_format, needs_calibration, options_for, places
@@ -75,7 +76,8 @@ class Job:
         page = directory / NAME
         target = None if self.request.platforms is None else self.request.platforms.target
         facts = {} if target is None else {"target runtime": f"tflite-runtime {target}"}
-        write_page = partial(write_report, page, named, found, artifacts, class_names=about.class_names, facts=facts)
+        page_of_these = partial(write_report, page, named, found, artifacts, folder=directory)
+        write_page = partial(page_of_these, class_names=about.class_names, facts=facts)
         return Done(reports, skipped, found.description, page, write_page)
 
     def _calibrated(self, named: Named, names: Sequence[str]) -> bool:
@@ -132,7 +134,7 @@ class Steps:
     def finished(self, report: Report) -> None:
         """Leave a line with the outcome and the seconds, on a terminal alone."""
         if self._console.is_terminal:
-            verdict = "passed" if report.passed else "failed"
+            name = report.format if report.path is None else Path(report.path).name
             seconds = time.perf_counter() - self._since
-            line = f"{self._number} of {self._count}: {Path(report.path).name} {verdict} in {seconds:.1f} s"
+            line = f"{self._number} of {self._count}: {name} {verdict(report)} in {seconds:.1f} s"
             self._console.print(line, markup=False, highlight=False)

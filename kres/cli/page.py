@@ -34,7 +34,7 @@ def timed(
     artifacts = []
     for report in reports:
         timing = None
-        if bench and report.passed:
+        if bench and report.passed and report.path is not None:
             started(report.format)
             try:
                 timing = benchmark(report.path, THREADS, runs=RUNS)
@@ -51,12 +51,13 @@ def write_report(
     proof: "Proof",
     artifacts: Sequence["Artifact"],
     *,
+    folder: Path,
     class_names: Sequence[str] | None,
     title: str | None = None,
     facts: Mapping[str, str] | None = None,
     history: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write the page of an export to `path`; `facts` stand before those that every export has."""
+    """Write the page of an export into `folder` to `path`; `facts` stand before those that every export has."""
     from kres.cli.verify import percent
     from kres.export.page import Page, earlier_artifacts, write_page
     from kres.export.page.words import MINUTES
@@ -74,7 +75,7 @@ def write_report(
         class_names=class_names or (),
         facts=known,
         history=history,
-        earlier=earlier_artifacts([artifact.report for artifact in artifacts]),
+        earlier=earlier_artifacts(folder, [artifact.report for artifact in artifacts]),
     )
     write_page(page, path)
 

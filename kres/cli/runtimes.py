@@ -71,17 +71,20 @@ def _worst(report: Any) -> Table:
 
     own = any(error.own_snr_db is not None for error in report.layers)
     worst = worst_first(report.layers)[:MOST_LAYERS]
+    most = "lose most by themselves" if own else "lose most together with those before"
     table = Table(
         Column("layer", overflow="fold"),
-        Column("signal to noise", justify="right"),
-        title=f"{escape(Path(report.path).name)}: the {len(worst)} layers of {len(report.layers)} that lose most",
+        title=f"{escape(Path(report.path).name)}: the {len(worst)} layers of {len(report.layers)} that {most}",
+        caption="signal to noise against Keras: 6 dB more is half the error",
     )
     if own:
-        table.add_column("of its own", justify="right")
+        table.add_column("by itself", justify="right")
+    table.add_column("with those before", justify="right")
+    if own:
         table.add_column("kind")
     for error in worst:
-        more = (_decibels(error.own_snr_db), error.kind) if own else ()
-        table.add_row(escape(error.name), _decibels(error.snr_db), *more)
+        total = _decibels(error.snr_db)
+        table.add_row(escape(error.name), *((_decibels(error.own_snr_db), total, error.kind) if own else (total,)))
     return table
 
 

@@ -75,10 +75,23 @@ def verify(
     checkpoint: Checkpoint = None,
     images: Images = 1000,
     on_corrupt: OnCorrupt = "fail",
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Top-1 that files judged by it may lose, in percentage points. Default: what the file's export "
+            "was asked for, as the JSON beside it says, else what its format may, 0.3 for most.",
+        ),
+    ] = None,
     runtime: Runtimes = None,
     target_runtime: TargetRuntime = None,
     layers: Annotated[
-        bool, typer.Option("--layers", help="Compare TFLite files layer by layer: signal to noise in decibels.")
+        bool,
+        typer.Option(
+            "--layers",
+            help="Compare TFLite files layer by layer: signal to noise in decibels, with what the layers before lost.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -111,7 +124,7 @@ def verify(
     reports = []
     for path in artifacts:
         with progress.status(f"running {path}"):
-            report = check_or_report(found.reference, path, platforms=platforms)
+            report = check_or_report(found.reference, path, platforms=platforms, max_drop=max_drop)
             if layers and report.runtimes:
                 try:
                     known = found.reference
@@ -156,13 +169,13 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Ma
     )
     for report in reports:
         table.add_row(
-            escape(Path(report.path).name),
+            "-" if report.path is None else escape(Path(report.path).name),
             report.format,
             megabytes(report.size_bytes),
             percent(report.top1),
             percent(report.agreement),
             "-" if report.max_difference is None else f"{report.max_difference:.1e}",
-            "[green]passed[/]" if report.passed else "[red]failed[/]",
+            f"[{'green' if report.passed else 'red'}]{verdict(report)}[/]",
         )
     for name in skipped:
         table.add_row("-", name, "-", "-", "-", "-", "[yellow]skipped[/]")
@@ -174,12 +187,20 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Ma
     show_layers(console, reports)
     for report in reports:
         if not report.passed:
-            console.print(f"[red]failed[/] {escape(report.path)}: {escape(report.reason)}", highlight=False)
+            which = report.path or report.format
+            console.print(f"[red]{verdict(report)}[/] {escape(which)}: {escape(report.reason)}", highlight=False)
 
 
-def megabytes(size: int) -> str:
-    """Write a size in bytes as megabytes."""
-    return f"{size / 1e6:.2f} MB"
+def verdict(report: Any) -> str:
+    """Say in a word or two what became of an artifact."""
+    if report.path is None:
+        return "not made"
+    return "passed" if report.passed else "failed"
+
+
+def megabytes(size: int | None) -> str:
+    """Write a size in bytes as megabytes, and that of no file as a dash."""
+    return "-" if size is None else f"{size / 1e6:.2f} MB"
 
 
 def percent(share: float | None) -> str:

@@ -118,9 +118,14 @@ def test_int8_with_every_option(saved, tmp_path):
     more = ("--no-bench", "--data", "digits", "--images", "200", "--output", tmp_path)
     result = invoke("export", saved, "--format", "int8", *options, *kept, *more)
     assert result.exit_code == 0, result.exception
-    assert "that lose most" in result.stdout and "signal to noise" in result.stdout
+    assert "lose most" in result.stdout and "signal to noise" in result.stdout and "by itself" in result.stdout
     assert "in float32 stay: stage1_block1_conv1, stage1_block1_conv2" in result.stdout
     assert sorted(path.name for path in tmp_path.glob("*.tflite*")) == ["small.int8.tflite", "small.int8.tflite.json"]
+    # Judged later by the drop that was asked for here, or by one that is asked for then.
+    again = ("verify", saved, tmp_path / "small.int8.tflite", "--data", "digits", "--images", "64", "--json")
+    for options, drop in (((), 0.01), (("--max-drop", "2"), 0.02)):
+        answer = invoke(*again, *options, "--runtime", "ai-edge-litert")
+        assert json.loads(answer.stdout)["artifacts"][0]["tolerance"]["drop"] == drop, answer.stdout
 
 
 def test_verify_passes_what_export_wrote(saved, exported):
@@ -212,6 +217,7 @@ def test_verify_has_a_row_a_runtime_and_one_a_layer_on_request(saved, exported):
     assert [row["runtime"].split()[0] for row in report["runtimes"]] == ["tf.lite", "ai-edge-litert"]
     assert all(row["passed"] and len(row["apart"]) == 2 for row in report["runtimes"])
     assert len(report["layers"]) > 8 and all(layer["snr_db"] > 80 for layer in report["layers"])
+    assert {"stem_conv1", "stage3_block1_add", "predictions"} <= {layer["name"] for layer in report["layers"]}
 
 
 def test_verify_shows_runtimes_and_layers_as_tables(capsys):
@@ -232,6 +238,23 @@ def test_verify_shows_runtimes_and_layers_as_tables(capsys):
     shown = capsys.readouterr().out
     assert "3.0e-07" in shown and "b 2.0" in shown and "31.3 dB" in shown
     assert shown.index("stage2_out") < shown.index("stage1_out")  # the worst first
+
+
+def test_what_was_not_made_has_no_path_and_no_size(capsys):
+    shared = {"n": 40, "passed": False, "tolerance": FORMATS["int8"].tolerance}
+    unmade = Report(path=None, format="int8", reason="activations", size_bytes=None, **shared)
+    rejected = Report(path="m.tflite.rejected", format="dynamic", reason="top-1", size_bytes=9000, **shared)
+    show([unmade, rejected], description="40 images", as_json=False)
+    shown = capsys.readouterr().out
+    assert "not made int8: activations" in shown and "failed m.tflite.rejected: top-1" in shown
+    row = next(line for line in shown.splitlines() if "│ int8" in line)
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["-", "int8", "-", "-", "-", "-", "not made"]
+    assert "0.00 MB" not in shown and "0.01 MB" in shown
+    with Console(stderr=True, force_terminal=True).status("") as status:
+        steps = Steps(Console(stderr=True, force_terminal=True), status, count=1)
+        steps.started("int8")
+        steps.finished(unmade)
+    assert "1 of 1: int8 not made in" in capsys.readouterr().err
 
 
 def test_export_and_verify_know_what_an_old_runtime_lacks(saved, exported, tmp_path, monkeypatch):
@@ -275,6 +298,7 @@ def test_bench(exported):
     (row,) = answer["artifacts"]
     assert row["median_ms"] > 0 and "onednn" in answer
     assert row["delegation"]["partitions"] == 1 and len(row["operators"]) > 10
+    assert {"stem_conv1", "stage3_block1_add", "predictions"} <= {part["layer"] for part in row["operators"]}
     shown = invoke("bench", path, "--runs", "3", "--slowest", "2").stdout
     assert "float16" in shown and "100% in 1" in shown
     assert shown.count("CONV_2D") == 2 and "timed alone" in shown

@@ -14,11 +14,11 @@ import pytest
 import kres
 from kres import export
 from kres.export import ArtifactError, formats
+from kres.export.beside import path_of
 from kres.export.browser import hosting, litert_js
 from kres.export.browser.site import describe
 from kres.export.files import flatbuffer, metadata
 from kres.export.files.normalisation import Normalisation
-from kres.export.sidecar import path_of
 from kres.preprocessing import Preprocess
 from tests.support import closed_directory
 

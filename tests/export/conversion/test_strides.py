@@ -166,7 +166,7 @@ def test_the_layers_of_the_original_resnet(tmp_path, name):
     # 4x4 of the 8x8 positions of the first stage.
     assert model.get_layer("stage1_out").output.shape[1:] == (8, 8, 64)
     assert convolved(path.read_bytes()).count((4, 4, 64)) == 2
-    found = {error.name: error.snr_db for error in export.tensor_errors(model, path, images[:2])}
+    found = {error.activation: error.snr_db for error in export.tensor_errors(model, path, images[:2])}
     assert {"stage1_out", "stage2_out"} <= found.keys()
     # 256 steps lose about 30 dB a layer.
     assert min(found.values()) > (15 if name == "int8" else EXACT_DECIBELS)

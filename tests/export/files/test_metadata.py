@@ -14,6 +14,7 @@ import pytest
 import kres
 from kres import export
 from kres.export import sidecar
+from kres.export.beside import sha256
 from kres.export.conversion.pixels import takes_pixels
 from kres.export.files import metadata
 from kres.export.files.normalisation import Normalisation
@@ -220,14 +221,14 @@ def test_a_sidecar_has_one_schema_whether_the_file_passed_or_not_or_is_none(file
     bad = dataclasses.replace(files["float32"], passed=False, reason="why not", path=f"{path}.rejected")
     rejected = sidecar.describe(bad, ABOUT, artifact=path, **given)
     damaged = sidecar.describe(bad, ABOUT, artifact=tmp_path / "broken.tflite", **given)
-    unmade = sidecar.describe(dataclasses.replace(bad, path=str(path)), ABOUT, artifact=None, **given)
+    unmade = sidecar.describe(dataclasses.replace(bad, path=None, size_bytes=None), ABOUT, artifact=None, **given)
     for found in (rejected, damaged, unmade):
         assert list(found) == list(accepted) and json.loads(json.dumps(found))["preprocess"] == accepted["preprocess"]
         assert found["passed"] is False and found["reason"] == "why not"
     assert json.loads(json.dumps(rejected["inputs"])) == accepted["inputs"]
     assert rejected["artifact"] == f"{path.name}.rejected" and rejected["sha256"] == accepted["sha256"]
     assert damaged["inputs"] is None and damaged["sha256"] != accepted["sha256"]
-    assert [unmade[key] for key in ("size_bytes", "sha256", "inputs", "outputs")] == [None] * 4
+    assert [unmade[key] for key in ("artifact", "size_bytes", "sha256", "inputs", "outputs")] == [None] * 5
     with pytest.raises(export.ArtifactError):  # what passed cannot be unreadable
         sidecar.describe(files["float32"], ABOUT, artifact=tmp_path / "broken.tflite", **given)
 
@@ -237,10 +238,10 @@ def test_the_sidecar_of_a_saved_model(tmp_path):
     found = beside(report)
     assert found["inputs"][0]["shape"] == [-1, 16, 12, 3] and found["inputs"][0]["value_range"] == [0, 255]
     before = found["sha256"]
-    assert sidecar.sha256(tmp_path / "m") == before
+    assert sha256(tmp_path / "m") == before
     with open(tmp_path / "m" / "saved_model.pb", "ab") as file:
         file.write(b"x")
-    assert sidecar.sha256(tmp_path / "m") != before
+    assert sha256(tmp_path / "m") != before
 
 
 def test_what_an_earlier_export_left_is_kept_aside_when_a_later_one_is_rejected(tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def artifact(path, name: str, *, passed: bool = True, changed=(), **found) -> Ar
         median_ms=len(name) / 3,
         low_ms=len(name) / 4,
         high_ms=len(name) / 2,
-        size_bytes=report.size_bytes,
+        size_bytes=report.size_bytes or 0,
         peak_bytes=None,
     )
     return Artifact(report=report, timing=timing if passed else None)
@@ -96,8 +96,9 @@ def page(classifiers: dict[str, Classifier], *, title: str = "ResNet-20 on digit
         RuntimeReport(runtime="another_runtime_1.0", passed=False, reason="it ends", apart=(0.25, 0.125, None)),
     )
     unmade = replace(
-        artifact(classifiers["onnx"].path.with_name("no.onnx"), "onnx", passed=False).report,
-        size_bytes=0,
+        artifact(classifiers["onnx"].path, "weight_int4", passed=False).report,
+        path=None,
+        size_bytes=None,
         reason="a_layer_with_a_long_name/and_a_path " * 3,
         agreement=None,
         max_difference=None,
@@ -202,7 +203,7 @@ def test_artifacts_show_what_was_measured_and_why_one_was_rejected(evidence):
         assert one.name in row and "99.33 %" in row and f"{100 * one.report.agreement:.2f} %" in row
         assert ("✓ passed" in row) == one.report.passed
     assert f"✗ rejected: {BAD}" in rows[4]
-    assert "✗ not made: a_layer_with" in rows[5] and "no.onnx" not in section(text, "size")
+    assert "✗ not made: a_layer_with" in rows[5] and "weight_<wbr>int4" not in section(text, "size")
     assert "worse" not in section(text, "usage") and "worse" not in section(text, "latency")
     assert "worse" in section(text, "size")
     for one in evidence.artifacts[:4]:

@@ -11,6 +11,7 @@ import pytest
 from kres import export
 from kres.export import sidecar
 from kres.export.about import About
+from kres.export.beside import path_of
 from kres.export.page import Artifact, Page, earlier_artifacts, html
 from kres.export.page.earlier import CHANGED
 from kres.export.placing import previous_name, rejected_name
@@ -49,7 +50,7 @@ def left(classifiers, folder: Path, name: str, file: str, *, passed: bool = True
         pixels=False,
         probabilities=False,
     )
-    sidecar.path_of(path).write_text(json.dumps(facts))
+    path_of(path).write_text(json.dumps(facts))
     os.utime(path, (WHEN, WHEN))
     return path
 
@@ -71,7 +72,7 @@ def folder(classifiers, tmp_path):
 
 def test_files_are_found_with_what_their_json_says(folder):
     (folder / "m.int8.tflite").touch()
-    found = {one.path.name: one for one in earlier_artifacts([report(folder / "m.int8.tflite", "int8")])}
+    found = {one.path.name: one for one in earlier_artifacts(folder, [report(folder / "m.int8.tflite", "int8")])}
     assert list(found) == [
         "m.float32.tflite",
         "m.int8.tflite.previous",
@@ -86,27 +87,29 @@ def test_files_are_found_with_what_their_json_says(folder):
 
 def test_an_export_s_own_files_are_not_earlier_ones(folder):
     own = [report(folder / name, "float32") for name in ("m.float32.tflite", "m.int8.tflite.rejected")]
-    assert [one.path.name for one in earlier_artifacts(own)] == ["m.int8.tflite.previous", "m.saved_model"]
+    assert [one.path.name for one in earlier_artifacts(folder, own)] == ["m.int8.tflite.previous", "m.saved_model"]
+    unmade = [replace(one, path=None, size_bytes=None) for one in own]
+    assert len(earlier_artifacts(folder, unmade)) == 4
 
 
 def test_of_a_file_that_was_changed_the_json_says_nothing(folder):
     path = folder / "m.float32.tflite"
     path.write_bytes(path.read_bytes() + b"more")
-    one = earlier_artifacts([report(folder / "new.tflite", "float32")])[0]
+    one = earlier_artifacts(folder, [report(folder / "new.tflite", "float32")])[0]
     assert one.path == path and not one.passed and one.reason == CHANGED and one.top1 is None and one.format is None
 
 
 @pytest.mark.parametrize("damage", [{"schema": 0}, {"verification": []}, {"verification": {"top1": "high"}}])
 def test_a_json_of_another_kind_hinders_nobody(folder, damage):
-    path = sidecar.path_of(folder / "m.float32.tflite")
+    path = path_of(folder / "m.float32.tflite")
     path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
-    found = earlier_artifacts([report(folder / "new.tflite", "float32")])
+    found = earlier_artifacts(folder, [report(folder / "new.tflite", "float32")])
     assert len(found) == 3 and all(one.top1 == 0.925 for one in found)
 
 
 def test_the_page_lists_them_below_its_own_with_when_they_were_made(folder, classifiers):
     own = Artifact(report=replace(report(classifiers["int8"].path, "int8"), top1=0.5))
-    found = earlier_artifacts([report(folder / "new.tflite", "float32")])
+    found = earlier_artifacts(folder, [report(folder / "new.tflite", "float32")])
     text = html(Page(title="t", artifacts=[own], earlier=found))
     table = section(text, "artifacts")
     rows = table.split("<tbody")[1].split('<tr role="row">')[1:]
@@ -121,6 +124,6 @@ def test_the_page_lists_them_below_its_own_with_when_they_were_made(folder, clas
 def test_an_unread_file_is_named_all_the_same(folder):
     path = folder / "m.float32.tflite"
     path.write_bytes(b"other")
-    found = earlier_artifacts([report(folder / "new.tflite", "float32")])[:1]
+    found = earlier_artifacts(folder, [report(folder / "new.tflite", "float32")])[:1]
     text = section(html(Page(title="t", artifacts=(), earlier=found)), "artifacts")
     assert f"✗ not known: {CHANGED}" in text and "m.float32.tflite" in text

@@ -15,10 +15,11 @@ import pytest
 
 from kres.export.files.inspection import artifact_format
 from kres.export.files.interfaces import Tensor, interface
+from kres.export.formats import FORMATS
 from kres.export.page import Artifact, Page, snippets, write_page
 from kres.export.page.snippets import LANGUAGES, OF_IMAGE_FILES, facts, languages_of, snippet
 from kres.export.proof.reports import Reference
-from kres.export.proof.verification import unmeasured
+from kres.export.proof.verification import Asked, unmeasured
 from kres.export.runner import dequantize, quantize
 from tests.export.chromium import chromium
 from tests.export.classifiers import LABELS, SIZE
@@ -31,8 +32,14 @@ DECODING = ("image files", "batch of 2")
 ANSWERS = {"float32": [0.25, 0.5, 0.125], "int8": [-64, 0, -96], "uint8": [64, 128, 32]}
 
 
+def unjudged(path):
+    """The report of a file that was not compared with anything."""
+    name = artifact_format(path)
+    return unmeasured(1, path, Asked(format=name, io="float32", tolerance=FORMATS[name].tolerance), reason="")
+
+
 def kind(classifier):
-    return Artifact(report=unmeasured(0, classifier.path, artifact_format(classifier.path), reason="")).kind
+    return Artifact(report=unjudged(classifier.path)).kind
 
 
 def written(classifier, template, path=None):
@@ -133,7 +140,7 @@ def test_what_the_page_says_is_what_runs_in_its_folder(
     answered = Reference(
         images=np.zeros((1, SIZE, SIZE, 3)), labels=None, outputs=np.eye(3)[:1], preprocess=classifiers[name].preprocess
     )
-    report = replace(unmeasured(1, path, artifact_format(path), reason=""), passed=True)
+    report = replace(unjudged(path), passed=True)
     write_page(Page(title="t", artifacts=[Artifact(report=report)], reference=answered), tmp_path / "report.html")
     text = re.search(
         r"<summary>Python</summary><pre[^>]*><code>(.*?)</code>", (tmp_path / "report.html").read_text(), re.S

@@ -45,7 +45,9 @@ def errors(named, images):
     return layer_errors(named, calibrated(named, images), images)
 
 
-def test_every_activation_is_named_by_the_layer_that_computes_it(errors):
+def test_every_activation_is_named_by_the_layer_that_computes_it_and_none_stands_there_twice(errors):
+    assert len(errors) == 7
+    # The softmax of the last one loses less than its sums.
     assert {(error.name, error.kind, error.activation) for error in errors} == {
         ("image", "InputLayer", "image"),
         ("stem", "Conv2D", "stem_relu"),
@@ -54,7 +56,6 @@ def test_every_activation_is_named_by_the_layer_that_computes_it(errors):
         ("sum", "Add", "out"),
         ("mean", "GlobalAveragePooling2D", "mean"),
         ("answer", "Dense", "answer_linear"),
-        ("answer", "Activation", "answer"),
     }
 
 
@@ -95,7 +96,7 @@ def test_noise_put_into_one_layer_is_found_there_and_goes_on_behind_it(named, er
     assert spoilt["inner"].own_snr_db == pytest.approx(20, abs=0.5) and next(iter(spoilt)) == "inner"
     for name in ("image", "stem_relu"):
         assert spoilt[name] == before[name]
-    for name in ("outer", "out", "mean", "answer_linear", "answer"):
+    for name in ("outer", "out", "mean", "answer_linear"):
         assert spoilt[name].own_snr_db == pytest.approx(before[name].own_snr_db, abs=0.1)
         assert spoilt[name].snr_db < before[name].snr_db - 3
 

@@ -5,7 +5,7 @@ import pytest
 
 from kres import export
 from kres.export.formats import FORMATS, Tolerance
-from kres.export.proof.comparison import is_probability, judge, judge_all, measure, with_remedy
+from kres.export.proof.comparison import is_probability, judge, judge_all, measure, with_advice
 from kres.export.proof.reports import Answers, Reference
 
 
@@ -70,15 +70,16 @@ def test_a_loss_is_told_in_images_and_called_chance_only_where_it_may_be(n, flip
     assert outcome(n=n, flips=flips, labels=labels).reason.startswith(words)
 
 
-def test_only_a_file_that_loses_is_given_a_remedy():
+def test_only_of_a_file_that_loses_something_is_advised():
     ours = np.eye(40, 3, dtype=np.float32) + 0.1
     reference = Reference(images=np.zeros((40, 1, 1, 1)), labels=None, outputs=ours)
     answers = {"good": ours, "bad": -ours, "broken": np.full_like(ours, np.nan)}
-    for names, remedied in ((("good",), False), (("good", "bad"), True), (("broken",), False)):
+    for names, advised in ((("good",), False), (("good", "bad"), True), (("broken",), False)):
         given = [Answers(runtime=name, outputs=(answers[name],)) for name in names]
         report = judge_all(reference, given, FORMATS["int8"].tolerance, path=__file__, name="int8")
         assert report.reason.count("Try") == 0
-        assert with_remedy(report).reason.endswith(f". Try {FORMATS['int8'].remedy}") is remedied
+        assert with_advice(report, "Try this").reason.endswith(". Try this") is advised
+        assert with_advice(report, "") == report
 
 
 def test_a_flip_between_near_ties_costs_little():

@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 
 from kres import export
+from kres.export import formats
 from kres.export.losses import EXACT_DB, decibels
+from kres.export.post_training.layers import layer_errors
 from kres.export.proof.tensors import layer_tensors
+from kres.folding import folded
+from kres.lowering import lower
+from tests.export.calibrated import calibrated
 from tests.export.test_networks import shortened
 
 # float32 sums in another order: 24 bits are 144 dB, and a few hundred terms cost some of them.
@@ -28,8 +33,32 @@ def test_every_layer_of_a_float32_file_is_exact(model, images, files):
     # What a ReLU follows at once has no tensor of its own; the norms are folded into the convolutions.
     convs = {f"block{index}_{part}_conv" for index in (0, 1) for part in ("2", "shortcut")}
     others = {layer.name for layer in model.layers if isinstance(layer, keras.layers.ReLU | keras.layers.Dense)}
-    assert {error.name for error in errors} == convs | others | {model.layers[-2].name}
+    assert {error.activation for error in errors} == convs | others | {model.layers[-2].name}
     assert min(error.snr_db for error in errors) > EXACT_DECIBELS
+
+
+def test_layers_have_the_names_that_keep_float_takes(model, images, files):
+    takes = lower(folded(model)).parts
+    names = {name: [error.name for error in export.tensor_errors(model, files[name], images[:1])] for name in files}
+    for found in names.values():
+        assert set(found) <= set(takes) and len(set(found)) == len(found)
+        # A convolution is called so whether a ReLU stands behind it or not, and a sum too.
+        assert {"stem_conv", "block0_1_conv", "block0_2_conv"} <= set(found)
+        assert not any(isinstance(model.get_layer(name), keras.layers.ReLU) for name in found)
+    # The measure of the export, which rounds the input besides, and of the network's own layers, has the same.
+    measured = {error.name for error in layer_errors(model, calibrated(model, images).quantized.twin, images[:1])}
+    assert measured - set(takes) == {model.inputs[0].name} and measured & set(takes) == set(names["int8"])
+
+
+def test_a_file_whose_norms_the_converter_folded_names_the_same_layers(build_net, images, tmp_path):
+    """What stock conversion makes of the network as it is."""
+    model = build_net(activation=None)
+    path = tmp_path / "stock.tflite"
+    formats.FORMATS["float32"].write(model, path, formats.Options())
+    stock = {error.name for error in export.tensor_errors(model, path, images[:1])}
+    formats.FORMATS["float32"].write(folded(model), path, formats.Options())
+    assert stock == {error.name for error in export.tensor_errors(model, path, images[:1])}
+    assert stock <= set(lower(folded(model)).parts)
 
 
 def test_int8_loses_what_256_steps_lose(model, images, files):
@@ -74,7 +103,7 @@ def test_layers_that_stride_for_a_later_one_are_compared_where_they_are_computed
     place = layer_tensors(model, tmp_path / "m.tflite")["relu"]
     assert place.shape == (1, *model.output.shape[1:3], 4)
     found = {error.name: error.snr_db for error in export.tensor_errors(model, tmp_path / "m.tflite", images)}
-    assert found.keys() == {"relu", "next"} and min(found.values()) > EXACT_DECIBELS
+    assert found.keys() == {"conv", "next"} and min(found.values()) > EXACT_DECIBELS
 
 
 def test_an_output_of_one_number_an_image(images, tmp_path):

@@ -219,5 +219,7 @@ def test_a_file_is_judged_as_what_was_asked_for_and_a_foreign_one_by_its_bytes(i
     report = export.tflite(model, tmp_path / "m.tflite", quantization="dynamic", images=images)
     assert (report.format, report.tolerance) == ("dynamic", export.FORMATS["dynamic"].tolerance)
     assert "m.tflite: dynamic changes nothing in this model, and the file is as float32 is" in caplog.text
-    foreign = export.verify(model, tmp_path / "m.tflite", images)
+    caplog.clear()
+    foreign = export.verify(model, tmp_path / "m.tflite", images, max_drop=1.0)
+    assert caplog.messages == ["m.tflite: float32 is not judged by top-1, and max_drop changes nothing"]
     assert (foreign.format, foreign.tolerance) == ("float32", export.FORMATS["float32"].tolerance)

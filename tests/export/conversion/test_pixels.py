@@ -67,6 +67,8 @@ def test_the_border_is_padded_with_normalised_zeros(order, strides):
 @pytest.mark.parametrize("preset", ["torch", "caffe"])
 @pytest.mark.parametrize("row", ["resnet18", "resnet50d", "resnetv2_50x1_bit", "cifar_resnet20"])
 def test_networks_of_the_zoo(row, preset):
+    # Group norms over a few numbers can divide by very little, and a rounding grows as they do.
+    keras.utils.set_random_seed(0)
     spec = kres.spec(row)
     widths = tuple(8 * 2**stage for stage in range(len(spec.depths)))
     spec = dataclasses.replace(spec, depths=(1,) * len(spec.depths), widths=widths, params=None)

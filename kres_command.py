@@ -10,11 +10,13 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.abc import Loader
-from types import ModuleType
 from typing import Any
+
+# Of these, what is light is read before TensorFlow is loaded.
+PACKAGES = ("kres", "kres.export")
 
 
 def main() -> None:
@@ -24,19 +26,22 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # By default SIGTERM ends a process on the spot, and half-written artifacts would stay behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    spec = importlib.util.find_spec("kres")
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"the kres command needs the package kres: install it. Received: {spec}")
-    # Modules of the package can be imported before its own code has run, unless a program has imported it already.
-    package = sys.modules.setdefault("kres", importlib.util.module_from_spec(spec))
+    loaders = {}
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            raise ModuleNotFoundError(f"the kres command needs the package kres: install it. Received: {spec}")
+        # Its modules can be imported before its own code has run, unless a program has imported it already.
+        sys.modules.setdefault(name, importlib.util.module_from_spec(spec))
+        loaders[name] = spec.loader
 
     from kres.cli.app import run
 
-    run(partial(_start, package, spec.loader))
+    run(partial(_start, loaders))
 
 
-def _start(package: ModuleType, loader: Loader) -> None:
-    """Load TensorFlow in silence, and run the package's own code where it has not run."""
+def _start(loaders: Mapping[str, Loader]) -> None:
+    """Load TensorFlow in silence, and run the packages' own code where it has not run."""
     # What is imported stays, and looking through it for garbage again and again takes time.
     gc.disable()
     with _held_back_unless_it_fails():
@@ -44,8 +49,9 @@ def _start(package: ModuleType, loader: Loader) -> None:
 
         tf.config.list_physical_devices()  # looks for GPUs, and complains where there is no driver
         _use_onednn(tf)
-    if not hasattr(package, "__all__"):
-        loader.exec_module(package)
+    for name, loader in loaders.items():
+        if not hasattr(sys.modules[name], "__all__"):
+            loader.exec_module(sys.modules[name])
     gc.freeze()
     gc.enable()
 
@@ -80,7 +86,8 @@ def _held_back_unless_it_fails() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        # An interrupt is no failure.
+        except Exception:
             held.seek(0)
             os.write(original, held.read())
             raise

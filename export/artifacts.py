@@ -7,21 +7,23 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kres.choices import closest, listed, one_of
 from kres.export.about import LABELS, About
+from kres.export.choosing import check_io
+from kres.export.destinations import check_path
 from kres.export.extras import absent
 from kres.export.formats import FORMATS
 from kres.export.images import Images
-from kres.export.placing import previous_name
-from kres.export.post_training.calibration import PERCENTILE
+from kres.export.naming import previous_name
 from kres.export.post_training.quantize import PostTraining
 from kres.export.preparation import Given, prepare
 from kres.export.proof.reports import Reference, Report
-from kres.export.request import Request, check_batch, check_io, check_path, closest, places
+from kres.export.request import Request, check_batch, places
 from kres.export.runtimes.compatibility import Platforms
 from kres.export.runtimes.interpreters import CURRENT, Runtime
 from kres.preprocessing import Preprocess
 from kres.quantization import is_twin
-from kres.writing import write_atomically
+from kres.writing import folder_made, write_atomically
 
 logger = logging.getLogger("kres")
 
@@ -85,7 +87,7 @@ def tflite(
     calibration: Images | None = None,
     io: str = "float32",
     ranges: str = "minmax",
-    percentile: float = PERCENTILE,
+    percentile: float | None = None,
     equalize: bool = False,
     correct_bias: bool = False,
     keep_float: Sequence[str] = (),
@@ -124,9 +126,10 @@ def tflite(
     name = "float32" if quantization is None else quantization
     tflite_formats = [key for key, row in FORMATS.items() if row.tflite]
     if name not in tflite_formats:
-        raise ValueError(f"quantization must be None or one of {tflite_formats}.{closest(name)} Received: {name!r}")
+        told = f"quantization must be None or {one_of(tflite_formats)}.{closest(name, tflite_formats)}"
+        raise ValueError(f"{told} Received: quantization={quantization!r}")
     if calibration is not None and not FORMATS[name].calibrated:
-        takers = " and ".join(key for key, row in FORMATS.items() if row.calibrated)
+        takers = listed([key for key, row in FORMATS.items() if row.calibrated], "and")
         raise ValueError(f"calibration images are for {takers} alone. Received: them and quantization={quantization!r}")
     how = PostTraining(
         ranges=ranges,
@@ -137,7 +140,7 @@ def tflite(
         max_drop=max_drop,
     )
     request = Request(
-        io=check_io(io, name),
+        io=check_io(io, [name]),
         pixels=pixels,
         how=how,
         platforms=Platforms(runtimes=runtimes, target=target_runtime),
@@ -180,15 +183,15 @@ def export_all(
     paths = places(directory, formats, name=name)
     given = Given(model=model, expected=expected, calibration=calibration, image_size=image_size)
     prepared = prepare(given, paths, request)
-    directory.mkdir(parents=True, exist_ok=True)
     reports: list[Report] = []
-    for key, write in prepared.writers.items():
-        started(key)
-        report = write().report
-        if report.passed and not any(earlier.passed for earlier in reports):
-            _write_labels(directory / LABELS, prepared.about)
-        reports.append(report)
-        finished(report)
+    with folder_made(directory):
+        for key, write in prepared.writers.items():
+            started(key)
+            report = write().report
+            if report.passed and not any(earlier.passed for earlier in reports):
+                _write_labels(directory / LABELS, prepared.about)
+            reports.append(report)
+            finished(report)
     return reports
 
 

@@ -2,11 +2,11 @@
 
 import dataclasses
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import keras
 
@@ -17,7 +17,8 @@ from kres.export.files import metadata
 from kres.export.files.normalisation import RAW, Normalisation
 from kres.export.formats import FORMATS, Options, Tolerance
 from kres.export.losses import Quantized
-from kres.export.placing import accept, reject, rejected_name
+from kres.export.naming import rejected_name
+from kres.export.placing import accept, reject
 from kres.export.post_training.quantize import PostTraining, check_layers, quantize
 from kres.export.proof.comparison import is_probability
 from kres.export.proof.reports import Reference, Report
@@ -92,8 +93,10 @@ def check_quantizable(
 
 @contextmanager
 def _scratch_beside(path: Path) -> Iterator[Path]:
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    # Its name is known before it is made: an interrupt finds it, whenever it comes.
+    scratch = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
+        scratch.mkdir(mode=0o700)
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -1,19 +1,19 @@
-"""The table of export formats: how each one is written, and how far its answers may be from the Keras model's."""
+"""The table of export formats: how each one is written, and how far its answers may be from the Keras model's.
+
+Only what writes imports Keras: the command line reads the table at once, before that takes its seconds.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
-import numpy as np
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
 
-from kres.export.conversion import onnx_export, serving, weight_only
-from kres.export.conversion.casts import without_casts
-from kres.export.conversion.converter import convert, tflite_converter
-from kres.export.edges import require_edges
-from kres.export.losses import Quantized
-from kres.preprocessing import Preprocess
-from kres.quantization import check_ranges, is_twin, kernels_rounded
+    from kres.export.losses import Quantized
+    from kres.preprocessing import Preprocess
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,12 @@ class Options:
     the twin that int8 is written from, made of those images.
     """
 
-    calibration: np.ndarray | None = None
+    calibration: "np.ndarray | None" = None
     io: str = "float32"
     batch: int | None = None
     pixels: bool = False
-    preprocess: Preprocess | None = None
-    quantized: Quantized | None = None
+    preprocess: "Preprocess | None" = None
+    quantized: "Quantized | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Format:
     kres that the format takes, `remedy` what may help where a file loses too much.
     """
 
-    write: Callable[[keras.Model, Path, Options], None]
+    write: Callable[["keras.Model", Path, Options], None]
     suffix: str
     tolerance: Tolerance
     tflite: bool = True
@@ -79,19 +79,25 @@ class Format:
     remedy: str = ""
 
 
-def saved_model(model: keras.Model, path: Path, options: Options) -> None:
+def saved_model(model: "keras.Model", path: Path, options: Options) -> None:
     """Write a SavedModel whose signatures take images, and encoded image files where it knows their preprocessing."""
+    from kres.export.conversion import serving
+
     serving.write(model, path, batch=options.batch, preprocess=options.preprocess, pixels=options.pixels)
 
 
-def float32(model: keras.Model, path: Path, options: Options) -> None:
+def float32(model: "keras.Model", path: Path, options: Options) -> None:
     """Write weights and arithmetic in float32."""
+    from kres.export.conversion.converter import convert, tflite_converter
+
     path.write_bytes(convert(tflite_converter(model)))
 
 
-def float16(model: keras.Model, path: Path, options: Options) -> None:
+def float16(model: "keras.Model", path: Path, options: Options) -> None:
     """Write weights in float16, and float32 arithmetic."""
     import tensorflow as tf
+
+    from kres.export.conversion.converter import convert, tflite_converter
 
     converter = tflite_converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -99,18 +105,25 @@ def float16(model: keras.Model, path: Path, options: Options) -> None:
     path.write_bytes(convert(converter))
 
 
-def dynamic(model: keras.Model, path: Path, options: Options) -> None:
+def dynamic(model: "keras.Model", path: Path, options: Options) -> None:
     """Write weights in int8; the interpreter quantizes activations from image to image."""
     import tensorflow as tf
+
+    from kres.export.conversion.converter import convert, tflite_converter
 
     converter = tflite_converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     path.write_bytes(convert(converter))
 
 
-def int8(model: keras.Model, path: Path, options: Options) -> None:
+def int8(model: "keras.Model", path: Path, options: Options) -> None:
     """Write in int8 what a fake-quantized twin rounds: the model itself where it is one, else that of the options."""
     import tensorflow as tf
+
+    from kres.export.conversion.casts import without_casts
+    from kres.export.conversion.converter import convert, tflite_converter
+    from kres.export.edges import require_edges
+    from kres.quantization import check_ranges, is_twin, kernels_rounded
 
     if not is_twin(model):
         if options.quantized is None:
@@ -126,9 +139,11 @@ def int8(model: keras.Model, path: Path, options: Options) -> None:
     path.write_bytes(content)
 
 
-def int16x8(model: keras.Model, path: Path, options: Options) -> None:
+def int16x8(model: "keras.Model", path: Path, options: Options) -> None:
     """Write weights in int8 and activations in int16, their ranges taken from the calibration images."""
     import tensorflow as tf
+
+    from kres.export.conversion.converter import convert, tflite_converter
 
     calibration = options.calibration
     if calibration is None:
@@ -143,18 +158,24 @@ def int16x8(model: keras.Model, path: Path, options: Options) -> None:
     path.write_bytes(convert(converter))
 
 
-def weight_int8(model: keras.Model, path: Path, options: Options) -> None:
+def weight_int8(model: "keras.Model", path: Path, options: Options) -> None:
     """Write weights in int8, which the interpreter turns back to float32 as it opens the file: small, not fast."""
+    from kres.export.conversion import weight_only
+
     weight_only.write(model, path, bits=8)
 
 
-def weight_int4(model: keras.Model, path: Path, options: Options) -> None:
+def weight_int4(model: "keras.Model", path: Path, options: Options) -> None:
     """Write weights in int4, which the interpreter turns back to float32 as it opens the file: smaller still."""
+    from kres.export.conversion import weight_only
+
     weight_only.write(model, path, bits=4)
 
 
-def onnx(model: keras.Model, path: Path, options: Options) -> None:
+def onnx(model: "keras.Model", path: Path, options: Options) -> None:
     """Write a float32 ONNX file of any batch with Keras's own exporter."""
+    from kres.export.conversion import onnx_export
+
     onnx_export.write(model, path)
 
 

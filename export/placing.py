@@ -6,19 +6,10 @@ import shutil
 from pathlib import Path
 
 from kres.export.beside import path_of
+from kres.export.naming import previous_name, rejected_name
 from kres.writing import move
 
 logger = logging.getLogger("kres")
-
-
-def rejected_name(path: Path) -> Path:
-    """Give the place of an artifact that does not get the name `path`."""
-    return path.with_name(f"{path.name}.rejected")
-
-
-def previous_name(path: Path) -> Path:
-    """Give the place of an older artifact whose name `path` is free since a later export failed."""
-    return path.with_name(f"{path.name}.previous")
 
 
 def accept(written: Path, facts: Path, path: Path) -> None:

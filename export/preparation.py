@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kres.choices import listed
 from kres.export.about import About
 from kres.export.conversion import models
 from kres.export.conversion.pixels import known, pinned, preprocess_of, to_pixels
@@ -17,7 +18,6 @@ from kres.export.delivery import Delivery, check_quantizable, deliver
 from kres.export.extras import require
 from kres.export.formats import FORMATS, Options
 from kres.export.images import Images, collect
-from kres.export.post_training.quantize import PostTraining
 from kres.export.post_training.representative import check_representative
 from kres.export.proof.reports import Reference
 from kres.export.proof.running import interpreter_threads
@@ -123,10 +123,10 @@ def _options(given: Given, names: Collection[str], request: Request) -> dict[str
                 f"{name} takes its ranges from images: pass calibration=images. Received: calibration=None"
             )
     options = options_for(list(names), request)
-    if request.how != PostTraining() and is_twin(model):
+    if (asked := request.how.given()) and is_twin(model):
         raise ValueError(
-            "ranges and what goes with them are for int8 of a float model. "
-            f"Received: them and the fake-quantized {model.name!r}"
+            f"{listed(asked, 'and')} {'is' if len(asked) == 1 else 'are'} for int8 of a float model. "
+            f"Received: the fake-quantized {model.name!r}"
         )
     return options
 

@@ -55,7 +55,9 @@ def fuse(model: keras.Model) -> keras.Model:
             "There is nothing to fold: no batch norm follows a convolution or dense layer that it alone reads, and no "
             f"kernel is standardized. Received: model={model.name!r} with {before} batch norms"
         )
-    logger.info(
+    # Where all are gone there is nothing to know.
+    logger.log(
+        logging.INFO if after else logging.DEBUG,
         "%s: %d of %d batch norms folded, %d remain; %d standardized kernels made plain.",
         model.name,
         before - after,

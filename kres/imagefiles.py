@@ -2,6 +2,8 @@
 
 from typing import Any
 
+RGB = 3
+"""Channels of what a file is decoded to."""
 JPEG_MAGIC = b"\xff\xd8\xff"
 EXACT_DCT = "INTEGER_ACCURATE"
 """Gives PIL's pixels; TensorFlow's default is on average 0.7 grey levels darker, and no faster."""
@@ -13,10 +15,10 @@ def decode(encoded: Any) -> Any:
 
     image = tf.cond(
         is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method=EXACT_DCT),
-        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+        lambda: tf.io.decode_jpeg(encoded, channels=RGB, dct_method=EXACT_DCT),
+        lambda: tf.io.decode_image(encoded, channels=RGB, expand_animations=False),
     )
-    return tf.ensure_shape(image, (None, None, 3))
+    return tf.ensure_shape(image, (None, None, RGB))
 
 
 def is_jpeg(encoded: Any) -> Any:

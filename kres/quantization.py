@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from kres.choices import check_choice
 from kres.convolution import GroupedConv2D
 from kres.folding import FusedResNet
 from kres.integer_graph import IntegerGraph
@@ -80,8 +81,7 @@ def quantized_twin(
         ValueError: such a value is not allowed, a name is no layer's, or the model is neither functional nor a built
             Sequential one, does not compute in float32 or calls a layer several times.
     """
-    if weight_bits not in WEIGHT_BITS:
-        raise ValueError(f"`weight_bits` is one of {WEIGHT_BITS}. Received: weight_bits={weight_bits!r}")
+    check_choice(weight_bits, "weight_bits", WEIGHT_BITS)
     keep_float = tuple([keep_float] if isinstance(keep_float, str) else keep_float)
     lowered = lower(model)
     graph = IntegerGraph(lowered.model, _parts(lowered, keep_float))

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import keras
 
 from kres import kernels
+from kres.choices import check_choice
 from kres.convolution import GroupedConv2D
 
 Tensor = Any
@@ -35,9 +36,7 @@ class FakeQuantize(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if updates not in get_args(RangeUpdates):
-            raise ValueError(f"`updates` is one of {get_args(RangeUpdates)}. Received: updates={updates!r}")
-        self.updates = updates
+        self.updates = check_choice(updates, "updates", get_args(RangeUpdates))
         self.momentum = momentum
         self.bounds = None if bounds is None else tuple(bounds)
 

@@ -34,6 +34,21 @@ def folder_atomically(path: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+@contextmanager
+def folder_made(path: Path) -> Iterator[None]:
+    """A folder that is there, its parents too; what was made for it is gone again where an error leaves it empty."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    # An interrupt too.
+    except BaseException:
+        with suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
 def move(source: Path, target: Path) -> None:
     """Give a file or directory its name; what stood there before is gone only when the new one stands."""
     if not source.is_dir():

@@ -9,6 +9,8 @@ from typing import NoReturn
 import pytest
 
 LEAN = Path(__file__).parent / "lean"
+# Of 80 columns and without colours, for rich: whatever standard output is.
+TERMINAL = {"TTY_COMPATIBLE": "1", "COLUMNS": "80", "TERM": "dumb"}
 
 
 def lean(**variables: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up. A module imports from the lines below its own, and from its own package; neighbours on one line
 # do not see each other. A new top-level module must be given its place here.
 ORDER: tuple[tuple[str, ...], ...] = (
+    ("choices",),
     ("specs", "kernels", "costs", "datasets", "hardware", "imagefiles", "resampling", "scopes", "tracing", "writing"),
     ("caching", "preprocessing", "decoding", "zoo", "stages", "convolution", "initialization", "normalization"),
     ("layers", "arguments", "quantized_layers"),

@@ -54,6 +54,16 @@ def test_lines_of_the_start_are_held_back_unless_it_fails(capfd):
     assert capfd.readouterr().err == "the reason\n"
 
 
+def test_lines_of_the_start_are_held_back_when_it_is_interrupted(capfd):
+    def stop():
+        subprocess.run(["sh", "-c", "echo noise >&2"], check=True)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), kres_command._held_back_unless_it_fails():
+        stop()
+    assert capfd.readouterr().err == ""
+
+
 def test_without_a_place_for_them_they_are_shown(monkeypatch, capfd):
     def full(*arguments, **options):
         raise FileNotFoundError("No usable temporary directory found")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kres.export.files.errors import ArtifactError
-from kres.export.placing import previous_name
+from kres.export.naming import previous_name
 from kres.export.runner import is_onnx
 
 PLACES = ("*.tflite", "export/*.tflite")

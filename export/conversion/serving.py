@@ -7,11 +7,10 @@ from typing import Any
 import keras
 
 from kres.export.conversion.converter import named_outputs, serving_function
-from kres.imagefiles import decode
+from kres.imagefiles import RGB, decode
 from kres.preprocessing import Preprocess
 
 TENSORS, BYTES = "serving_default", "serving_bytes"
-RGB = 3
 logger = logging.getLogger("kres")
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from kres.export.extras import require
 from kres.export.files.errors import ArtifactError
 from kres.export.files.flatbuffer import is_constant, operator_name, unpack
+from kres.export.files.presence import check_there
 from kres.export.runner import is_onnx
 
 UNKNOWN = "unknown"
@@ -27,13 +28,8 @@ class Inspection:
 def artifact_format(path: str | Path) -> str:
     """Name an artifact's format from what it holds, not from its name; raises ArtifactError for a foreign one."""
     path = Path(path)
-    if not path.exists():
-        raise ArtifactError(f"no such artifact. Received: {path}")
-    if path.is_dir():
-        if (path / "saved_model.pb").is_file():
-            return "saved_model"
-        raise ArtifactError(f"a directory is an artifact when it holds a saved_model.pb. Received: {path}")
-    return inspect(path).format
+    check_there(path)
+    return "saved_model" if path.is_dir() else inspect(path).format
 
 
 def inspect(path: str | Path) -> Inspection:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kres.choices import check_choice
 from kres.export.images import Images, collect
 from kres.export.walking import chunks, walk
 from kres.lowering import lower
@@ -44,13 +45,14 @@ def collect_ranges(
     images: Images,
     method: str = "minmax",
     *,
-    percentile: float = PERCENTILE,
+    percentile: float | None = None,
     points: Iterable[str] | None = None,
 ) -> dict[str, Range]:
     """Give the range of each activation that TFLite quantizes: {layer: (low, high)}, zero always within.
 
     `model` is a float32 model, folded or not, `images` are normalised, as it takes them. `minmax` holds every value
-    that was seen. `percentile` leaves out the rarest ones at both ends, a share of (100 - percentile) / 100 at each.
+    that was seen. `percentile` leaves out the rarest ones at both ends, a share of (100 - percentile) / 100 at each,
+    by default 99.99.
     `mse` is the range whose 256 steps have the least mean squared error on the values seen, clipping included, of
     shrunken min-max ranges. Both count values in 8,192 bins in a second pass, to half a bin's precision.
     `points` are the layers to look at, by default what `kres.quantization.activation_points` gives.
@@ -66,20 +68,26 @@ def collect_ranges(
 
 
 def observed_ranges(
-    network: keras.Model, images: np.ndarray, points: Iterable[str], method: str, *, percentile: float
+    network: keras.Model, images: np.ndarray, points: Iterable[str], method: str, *, percentile: float | None = None
 ) -> dict[str, Range]:
     """Give the ranges of a lowered network's layers; see `collect_ranges`."""
     ranges = _extremes(network, images, points)
     if method == "minmax":
         return ranges
     histograms = _histograms(network, images, ranges)
-    return {name: METHODS[method](histograms[name], ranges[name], percentile) for name in ranges}
+    share = PERCENTILE if percentile is None else percentile
+    return {name: METHODS[method](histograms[name], ranges[name], share) for name in ranges}
 
 
-def check_method(method: str, percentile: float = PERCENTILE) -> str:
-    """Give the method back, or raise ValueError that names those there are."""
-    if method not in METHODS:
-        raise ValueError(f"ranges must be one of {list(METHODS)}. Received: {method!r}")
+def check_method(method: str, percentile: float | None = None) -> str:
+    """Give the method back, or raise ValueError that names those there are, or what `percentile` goes with."""
+    check_choice(method, "ranges", METHODS)
+    if percentile is None:
+        return method
+    if method != "percentile":
+        raise ValueError(
+            f"percentile goes with ranges='percentile'. Received: percentile={percentile}, ranges={method!r}"
+        )
     if not 50 < percentile <= 100:
         raise ValueError(f"percentile must lie above 50, and at 100 at most. Received: percentile={percentile}")
     return method

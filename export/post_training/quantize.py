@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ from kres.export.edges import require_edges
 from kres.export.formats import RETRY_INT8, Tolerance
 from kres.export.losses import EXACT_DB, Quantized
 from kres.export.post_training.bias import correct_bias
-from kres.export.post_training.calibration import PERCENTILE, Range, check_method, observed_ranges
+from kres.export.post_training.calibration import Range, check_method, observed_ranges
 from kres.export.post_training.equalization import equalized
 from kres.export.post_training.layers import MOST_IMAGES, measured_errors
 from kres.export.post_training.units import Units, match_layers
@@ -34,16 +34,16 @@ MOST_FLOAT = 0.5
 class PostTraining:
     """How activations get their ranges, what is done against the loss, and what stays in float32.
 
-    `ranges` is "minmax", "percentile" (of `percentile`, in percent) or "mse", as `collect_ranges` says. `equalize` and
-    `correct_bias` are the two steps of Nagel et al. 2019. `keep_float` holds names of layers of the fused network, or
-    patterns such as "stage4_*". With `max_drop`, in percentage points of top-1 on the verification images, the layers
-    that lose most stay in float32 too, until that is met, at most half of all.
+    `ranges` is "minmax", "percentile" (of `percentile`, in percent, by default 99.99) or "mse", as `collect_ranges`
+    says. `equalize` and `correct_bias` are the two steps of Nagel et al. 2019. `keep_float` holds names of layers of
+    the fused network, or patterns such as "stage4_*". With `max_drop`, in percentage points of top-1 on the
+    verification images, the layers that lose most stay in float32 too, until that is met, at most half of all.
 
     Raises ValueError for a value that is not allowed.
     """
 
     ranges: str = "minmax"
-    percentile: float = PERCENTILE
+    percentile: float | None = None
     equalize: bool = False
     correct_bias: bool = False
     keep_float: tuple[str, ...] = ()
@@ -52,6 +52,12 @@ class PostTraining:
     def __post_init__(self) -> None:
         check_method(self.ranges, self.percentile)
         Tolerance().allowing(self.max_drop)
+
+    def given(self) -> list[str]:
+        """Write the fields that are not as by default as `name=value`."""
+        values = {row.name: getattr(self, row.name) for row in fields(self) if getattr(self, row.name) != row.default}
+        words = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return [f"{name}={value!r}" for name, value in words.items()]
 
 
 def quantize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from kres.choices import check_choice
 from kres.export.files.inspection import inspect
 from kres.export.runtimes.interpreters import CURRENT, Runtime
 
@@ -28,8 +29,8 @@ class Platforms:
     def __post_init__(self) -> None:
         if not self.runtimes:
             raise ValueError("a TFLite file is proven in at least one runtime. Received: none")
-        if self.target is not None and self.target not in TARGETS:
-            raise ValueError(f"the target runtime is one of {', '.join(TARGETS)}. Received: {self.target!r}")
+        if self.target is not None:
+            check_choice(self.target, "target_runtime", TARGETS)
 
 
 DEFAULT = Platforms()

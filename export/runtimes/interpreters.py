@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from kres.choices import check_choice
+
 # Each has a module `interpreter` with the class `Interpreter`.
 PACKAGES = {
     "ai-edge-litert": "ai_edge_litert",
@@ -51,8 +53,7 @@ def named_runtimes(texts: Iterable[str]) -> list[Runtime]:
 
 def _chosen(text: str) -> Runtime:
     name, _, python = text.partition("=")
-    if name not in PACKAGES:
-        raise ValueError(f"a runtime is one of {', '.join(PACKAGES)}. Received: {text!r}")
+    check_choice(name, "runtime", PACKAGES)
     if python:
         return Runtime(name=name, python=_executable(python))
     found = _find(name)

@@ -16,6 +16,7 @@ import numpy as np
 
 from kres.export import runner
 from kres.export.files.errors import ArtifactError
+from kres.export.files.presence import check_there
 
 # For opening an artifact, and for each answer: a network of 1,202 layers takes seconds.
 PATIENCE_SECONDS = 300.0
@@ -106,8 +107,7 @@ def failure(path: Path, code: int, errors: IO[bytes]) -> ArtifactError:
 
 def command(path: Path, *, threads: int, runtime: str, python: str) -> list[str]:
     """Give the command line that opens `path`, or raise ArtifactError where there is nothing to open."""
-    if not path.exists():
-        raise ArtifactError(f"no such artifact. Received: {path}")
+    check_there(path)
     # By its path, not as a module: `kres` itself would import Keras first, and an old runtime's Python has no kres.
     return [python, str(RUNNER), str(path), "--threads", str(threads), "--runtime", runtime]
 

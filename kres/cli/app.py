@@ -1,6 +1,7 @@
 """The `kres` command: its subcommands in one table, and how errors reach a person."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from kres.cli import interrupts
 from kres.cli.bench import bench
 from kres.cli.catalogue import list_
 from kres.cli.compare import compare_
@@ -67,9 +69,19 @@ class BegunCommand(typer.core.TyperCommand):
 
     def invoke(self, ctx: Any) -> object:
         """Call that function, then the command's own."""
-        if ctx.obj is not None:
-            ctx.obj()
-        return super().invoke(ctx)
+        with interrupts.told():
+            if ctx.obj is not None:
+                _begin(ctx.obj)
+            return super().invoke(ctx)
+
+
+def _begin(start: Callable[[], None]) -> None:
+    """Call `start`, whose seconds a line on a terminal explains; what is written there meanwhile may be held back."""
+    if not Console(stderr=True).is_terminal:
+        start()
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal, Console(file=terminal).status("loading TensorFlow"):
+        start()
 
 
 app = typer.Typer(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
-from kres.cli.verify import AsJson, megabytes
+from kres.cli import tables
+from kres.cli.verify import Artifacts, AsJson, megabytes
 from kres.hardware import cpu_flags
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SLOWEST = "Slowest operators to show of each TFLite file, each timed alone in a 
 
 
 def bench(
-    artifacts: Annotated[list[Path], typer.Argument(metavar="PATH...", help="SavedModels, .tflite, .onnx files.")],
+    artifacts: Artifacts,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the interpreter.")] = 2,
     runs: Annotated[int, typer.Option(min=1, help="Measured runs, after a warm-up.")] = 50,
     slowest: Annotated[int, typer.Option(min=0, help=SLOWEST)] = 5,
@@ -44,16 +45,16 @@ def bench(
         rows = [dataclasses.asdict(timing) for timing in timings]
         typer.echo(json.dumps({**where, "artifacts": rows}, indent=2))
         return
-    console = Console()
+    console = tables.console()
     caption = f"{threads} threads, {runs} runs; CPU: {' '.join(where['cpu_flags']) or '?'}; oneDNN: {where['onednn']}"
-    titles = ("format", "median", "middle half", "size", "memory", "XNNPACK")
-    table = Table(Column("artifact", overflow="fold"), *titles, caption=caption)
+    figures = map(tables.figure, ("median ms", "middle half", "size", "memory", "XNNPACK"))
+    table = tables.table(tables.text("artifact"), tables.word("format"), *figures, caption=caption)
     for timing in timings:
         table.add_row(
             escape(Path(timing.path).name),
             timing.format,
-            f"{timing.median_ms:.3g} ms",
-            f"{timing.low_ms:.3g} to {timing.high_ms:.3g} ms",
+            tables.short(timing.median_ms),
+            f"{tables.short(timing.low_ms)} to {tables.short(timing.high_ms)}",
             megabytes(timing.size_bytes),
             "-" if timing.peak_bytes is None else megabytes(timing.peak_bytes),
             delegated(timing.delegation),
@@ -74,17 +75,16 @@ def delegated(delegation: "Delegation | None") -> str:
 def operators_table(timing: "Timing", n: int) -> Table:
     """Give the table of a file's slowest operators, each timed alone."""
     total = sum(operator.ms or 0 for operator in timing.operators)
-    caption = f"timed alone, each in a file of its own; all {len(timing.operators)} together {total:.3g} ms"
-    table = Table(
-        "slowest operators",
-        Column("layer", overflow="fold"),
-        "median",
-        "share",
-        title=escape(timing.path),
-        caption=caption,
+    caption = f"timed alone, each in a file of its own; all {len(timing.operators)} together {tables.short(total)} ms"
+    columns = (
+        tables.text("slowest operators"),
+        tables.text("layer"),
+        tables.figure("median ms"),
+        tables.figure("share"),
     )
+    table = tables.table(*columns, title=escape(timing.path), caption=caption)
     for operator in timing.slowest(n):
-        time = ("-", "-") if operator.ms is None else (f"{operator.ms:.3g} ms", f"{operator.share:.1%}")
+        time = ("-", "-") if operator.ms is None else (tables.short(operator.ms), f"{operator.share:.1%}")
         table.add_row(operator.name, escape(operator.layer), *time)
     return table
 

@@ -3,14 +3,12 @@
 import dataclasses
 import fnmatch
 import json
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 import kres
+from kres.cli import tables
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 
@@ -43,7 +41,12 @@ def _list_networks(pattern: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({name: row.to_dict() for name, row in rows.items()}, indent=2))
         return
-    table = Table(Column("network", no_wrap=True), "blocks", Column("parameters", no_wrap=True), "pixels", "weights")
+    table = tables.table(
+        tables.word("network"),
+        tables.text("blocks"),
+        *map(tables.figure, ("parameters", "pixels")),
+        tables.text("weights"),
+    )
     for name, row in rows.items():
         table.add_row(
             name,
@@ -52,7 +55,7 @@ def _list_networks(pattern: str, *, as_json: bool) -> None:
             str(row.input_size),
             _in_short(list(tags_of(name))),
         )
-    Console().print(table)
+    tables.console().print(table)
 
 
 def _list_published(pattern: str, *, as_json: bool) -> None:
@@ -71,29 +74,28 @@ def _list_published(pattern: str, *, as_json: bool) -> None:
         }
         typer.echo(json.dumps(fields, indent=2))
         return
-    table = Table(
-        Column("weights", no_wrap=True),
-        "origin",
-        Column("parameters", justify="right", overflow="fold"),
-        Column("classes", justify="right"),
-        "evaluated at",
-        Column("top-1", justify="right", no_wrap=True),
-        Column("licence", overflow="fold"),
-        caption="parameters: with 1,000 classes; evaluated at: pixels / crop; * no commercial use",
+    table = tables.table(
+        tables.text("weights"),
+        tables.word("origin"),
+        tables.figure("params"),
+        tables.figure("classes"),
+        tables.text("evaluated at"),
+        tables.figure("top-1"),
+        tables.text("licence"),
+        caption="params: with 1,000 classes; evaluated at: pixels / crop; * no commercial use",
     )
     for name, row in rows.items():
         recipe = row.preprocess
         table.add_row(
             name,
             row.origin,
-            _count(kres.spec(network_of(name)).params),
+            _millions(kres.spec(network_of(name)).params),
             f"{row.classes:,}" if row.classes else "none",
             f"{recipe.size} / {recipe.crop:g} {recipe.interpolation}",
             "-" if row.top1 is None else f"{row.top1:.2f}",
             f"{row.licence or 'not stated'}{' *' if row.non_commercial else ''}",
         )
-    # A file or a pipe gets a line a row, where rich would break it at 80 columns.
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    tables.console().print(table)
 
 
 def _list_recipes(pattern: str, *, as_json: bool) -> None:
@@ -106,19 +108,13 @@ def _list_recipes(pattern: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({row.name: row.to_dict() for row in rows}, indent=2))
         return
-    table = Table(
-        Column("recipe", overflow="fold"),
-        Column("network", overflow="fold"),
-        Column("data", overflow="fold"),
-        Column("expected", overflow="fold"),
+    table = tables.table(
+        *map(tables.text, ("recipe", "network", "data", "expected")),
         caption="kres train DATA --recipe NAME --dry-run shows all that a recipe fixes",
     )
     for row in rows:
         table.add_row(row.name, row.network.row, row.about.data, row.about.expected)
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
-
-
-_WIDE = 160
+    tables.console().print(table)
 
 
 def _matching(pattern: str, *, pretrained: bool) -> list[str]:
@@ -132,6 +128,10 @@ def _matching(pattern: str, *, pretrained: bool) -> list[str]:
 def _count(params: int | str | None) -> str:
     """A number of parameters; a paper that prints it rounded is quoted."""
     return f"{params:,}" if isinstance(params, int) else str(params)
+
+
+def _millions(params: int | str | None) -> str:
+    return f"{params / 1e6:.1f}M" if isinstance(params, int) else str(params)
 
 
 def _in_short(tags: list[str]) -> str:

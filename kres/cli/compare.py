@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
+from kres.cli import tables
 from kres.cli.bench import machine
 from kres.cli.plot import check_plot, write_plot
 from kres.cli.sidebyside import ROUNDS, Compared, Latency, compare, write_csv
@@ -73,9 +73,9 @@ def _show(rows: list[Compared], *, words: str) -> None:
     caption = "random weights; memory: activations of one image; top-1: as published, at the publisher's size"
     if words:
         caption += f"; ms: median, fastest and slowest round, {words}, as a TensorFlow graph and in TFLite float32"
-    heads = ["pixels", "params", "MACs", "memory", "top-1", *(("Keras ms", "TFLite ms") if words else ())]
-    right = [Column(head, justify="right", no_wrap=not head.endswith("ms")) for head in heads]
-    table = Table(Column("network", overflow="fold"), *right, caption=caption)
+    heads = ("pixels", "params", "MACs", "memory", "top-1")
+    timed = [tables.text(head, justify="right") for head in ("Keras ms", "TFLite ms")] if words else []
+    table = tables.table(tables.text("network"), *map(tables.figure, heads), *timed, caption=caption)
     for row in rows:
         cells = [
             row.name,
@@ -86,7 +86,7 @@ def _show(rows: list[Compared], *, words: str) -> None:
             "-" if row.top1 is None else f"{row.top1:.1f}",
         ]
         table.add_row(*cells, *((_milliseconds(row.keras), _milliseconds(row.tflite)) if words else ()))
-    console = Console()
+    console = tables.console()
     console.print(table)
     for row in rows:
         if row.unknown:
@@ -98,4 +98,4 @@ def _show(rows: list[Compared], *, words: str) -> None:
 def _milliseconds(latency: Latency | None) -> str:
     if latency is None:
         return "-"
-    return f"{latency.median_ms:.3g}\n{latency.low_ms:.3g} to {latency.high_ms:.3g}"
+    return f"{tables.short(latency.median_ms)} ({tables.short(latency.low_ms)} to {tables.short(latency.high_ms)})"

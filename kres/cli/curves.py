@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kres.choices import check_choice
 from kres.cli.plot import check_picture, figure_class, marker_of
 from kres.writing import write_atomically
 
@@ -17,8 +18,7 @@ AXES = {"step": "steps", "epoch": "epochs", "seconds": "seconds of training"}
 def check_plot(path: Path, against: str) -> None:
     """Raise before anything is read: what `check_picture` raises, and ValueError for an unknown axis."""
     check_picture(path)
-    if against not in AXES:
-        raise ValueError(f"curves run over one of {', '.join(AXES)}. Received: against={against!r}")
+    check_choice(against, "against", AXES)
 
 
 def write_plot(path: Path, runs: Sequence["Run"], against: str) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
+from kres.cli import tables
 from kres.cli.catalogue import AsJson
 from kres.cli.verify import SOURCES
 
@@ -68,7 +68,7 @@ def _shown(found: "Inspection", *, every: bool) -> tuple[list[int], list[int]]:
 
 
 def _print(found: "Inspection", shown: tuple[list[int], list[int]], *, limit: int | None) -> None:
-    console = Console()
+    console = tables.console()
     train, test = (sum(found.counts[part]) for part in ("train", "test"))
     cut_off = ", held out of the same images" if found.held_out else ""
     title = f"{found.name}: {len(found.class_names)} classes, {train:,} images to train and {test:,} to test{cut_off}"
@@ -101,7 +101,7 @@ def _unread(found: "Inspection") -> list[str]:
 
 
 def _classes(found: "Inspection", most: list[int], fewest: list[int]) -> Table:
-    table = Table(Column("class", overflow="fold"), *(Column(part, justify="right") for part in found.counts))
+    table = tables.table(tables.text("class"), *map(tables.figure, found.counts))
     for label in most:
         table.add_row(*_row(found, label))
     if fewest:
@@ -118,7 +118,7 @@ def _row(found: "Inspection", label: int) -> list[str]:
 
 
 def _sizes(found: "Inspection") -> Table:
-    table = Table("", *(Column(name, justify="right") for name in ("least", "median", "most")))
+    table = tables.table(tables.word(""), *map(tables.figure, ("least", "median", "most")))
     for name, spread in (("width, px", found.width), ("height, px", found.height), ("file, bytes", found.file_bytes)):
         if spread is not None:
             table.add_row(name, *_cells(spread))

@@ -6,10 +6,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Column, Table
 
+from kres.cli import tables
 from kres.cli.panels import write_panels
 from kres.cli.plot import check_picture
 from kres.cli.train import ends_with_its_exit_code
@@ -76,9 +74,12 @@ def _parsed(depths: str) -> tuple[int, ...]:
 
 def _show(found: "Degradation") -> None:
     numbers = ("layers", "seeds", "training loss", "training error", "test error")
-    table = Table("net", *(Column(head, justify="right", no_wrap=True) for head in numbers), box=SIMPLE_HEAD)
-    table.title = f"{found.recipe} on {found.data}"
-    table.caption = "means over the seeds; training loss and error over the last tenth of the steps"
+    table = tables.table(
+        tables.word("net"),
+        *map(tables.figure, numbers),
+        title=f"{found.recipe} on {found.data}",
+        caption="means over the seeds; training loss and error over the last tenth of the steps",
+    )
     for kind, depth in dict.fromkeys((net.kind, net.depth) for net in found.nets):
         nets = found.of(kind, depth)
         table.add_row(
@@ -89,7 +90,7 @@ def _show(found: "Degradation") -> None:
             percent(fmean(net.final_error for net in nets)),
             percent(fmean(1 - net.result.accuracy for net in nets)),
         )
-    Console().print(table)
+    tables.console().print(table)
     for comparison in found.comparisons:
         typer.echo(str(comparison))
     typer.echo(found.verdict)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
+from kres.cli import tables
 from kres.cli.page import NAME, THREADS, processor, timed, write_report
 from kres.cli.serve_page import page_of
 from kres.cli.train import ends_with_its_exit_code
@@ -35,7 +35,8 @@ def demo(
 
     About four minutes on two cores. An interrupted run goes on where it stopped; exit code 1 when a file is rejected.
     """
-    from kres.cli.models import class_names, proof, resolve
+    from kres.cli.models import class_names, resolve
+    from kres.cli.proving import proof
     from kres.export import CALIBRATION_IMAGES, About, Request, export_all, web_page
     from kres.export.browser import litert_js
     from kres.training import fit
@@ -107,12 +108,9 @@ def _show_json(result: Any, artifacts: Sequence[Any], page: Path, browsable: Pat
 
 
 def _show(result: Any, artifacts: Sequence[Any]) -> None:
-    table = Table(
-        Column("artifact", no_wrap=True),
-        "size",
-        "ms an image",
-        "top-1",
-        "agreement with Keras",
+    table = tables.table(
+        tables.text("artifact"),
+        *map(tables.figure, ("size", "ms an image", "top-1", "agreement with Keras")),
         title=f"{RECIPE}: Keras has {percent(result.accuracy)} of {result.n_images} held-out images right",
         caption=f"{THREADS} threads, batch 1, {processor()}",
     )
@@ -126,7 +124,7 @@ def _show(result: Any, artifacts: Sequence[Any]) -> None:
             percent(report.agreement),
             style=None if report.passed else "red",
         )
-    console = Console()
+    console = tables.console()
     console.print(table)
     for artifact in artifacts:
         if not artifact.report.passed:

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from kres.choices import listed
+from kres.cli import checks
 from kres.cli.runtimes import Runtimes, TargetRuntime
 from kres.cli.verify import (
     AcceptLicence,
@@ -35,17 +37,25 @@ def export(
             "--format",
             help="saved_model, float32, float16, dynamic, int8, int16x8, weight_int8, weight_int4 or onnx; several "
             "times for several. The weight-only ones take the extra `quantizer` of kres, onnx takes `onnx`.",
+            callback=checks.formats,
         ),
     ] = None,
     all_formats: Annotated[
         bool, typer.Option("--all", help="Every format; one whose extra is not installed is skipped, and listed so.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option(help="Directory for the artifacts. Default: export/ in the workdir, or here.")
+        Path | None,
+        typer.Option(
+            help="Directory for the artifacts. Default: export/ in the workdir, or here.", callback=checks.output
+        ),
     ] = None,
     data: Data = None,
     io: Annotated[
-        str, typer.Option(help="Input and output: float32; of the int8 file also int8 or uint8, of int16x8 int16.")
+        str,
+        typer.Option(
+            help="Input and output: float32; of the int8 file also int8 or uint8, of int16x8 int16.",
+            callback=checks.io,
+        ),
     ] = "float32",
     batch: Annotated[int | None, typer.Option(min=1, help="Fixed batch of the SavedModel. Default: any.")] = None,
     pixels: Annotated[
@@ -64,15 +74,20 @@ def export(
         str, typer.Option(help="For the files' metadata. Default: that of the published weights, if there are any.")
     ] = "",
     calibration_images: Annotated[
-        int, typer.Option(min=16, help="Images of the train split that ranges are taken from, classes in turn.")
-    ] = 256,
-    calibration_seed: Annotated[int, typer.Option(min=0, help="Chooses those images.")] = 0,
+        int | None,
+        typer.Option(
+            min=16, help="Images of the train split that ranges are taken from, classes in turn. Default: 256."
+        ),
+    ] = None,
+    calibration_seed: Annotated[int | None, typer.Option(min=0, help="Chooses those images. Default: 0.")] = None,
     ranges: Annotated[str, typer.Option(help="Ranges of int8's activations: minmax, percentile or mse.")] = "minmax",
-    percentile: Annotated[float, typer.Option(help="For --ranges percentile: what lies within, in percent.")] = 99.99,
+    percentile: Annotated[
+        float | None, typer.Option(help="For --ranges percentile: what lies within, in percent. Default: 99.99.")
+    ] = None,
     equalize: Annotated[
         bool, typer.Option("--equalize", help="Scale the channels of neighbouring layers alike before int8.")
     ] = False,
-    bias: Annotated[
+    correct_bias: Annotated[
         bool, typer.Option("--correct-bias", help="Take off int8's biases what quantization adds to the mean.")
     ] = False,
     keep_float: Annotated[
@@ -110,12 +125,15 @@ def export(
     report.html beside them shows what was found, and how an application loads each file.
     """
     from kres.cli.exporting import Job, formats_of, platforms_of
-    from kres.cli.models import proof, resolve
+    from kres.cli.models import resolve
+    from kres.cli.proving import proof
     from kres.export import About, PostTraining, Request
 
     names = formats_of(formats, all_formats=all_formats)
     if max_drop is not None and not auto:
         raise ValueError(f"--max-drop goes with --auto. Received: --max-drop {max_drop:g} alone")
+    if auto and "int8" not in names:
+        raise ValueError(f"--auto is for int8 alone. Received: --auto for {listed(names, 'and')}")
     job = Job(
         formats=names,
         all_formats=all_formats,
@@ -127,7 +145,7 @@ def export(
                 ranges=ranges,
                 percentile=percentile,
                 equalize=equalize,
-                correct_bias=bias,
+                correct_bias=correct_bias,
                 keep_float=tuple(keep_float or ()),
                 max_drop=(MAX_DROP if max_drop is None else max_drop) if auto else None,
             ),
@@ -145,8 +163,9 @@ def export(
             checkpoint=checkpoint,
         ),
         data=data,
-        proof=partial(proof, data=data, limit=images, on_corrupt=on_corrupt, calibration_seed=calibration_seed),
+        proof=partial(proof, data=data, limit=images, on_corrupt=on_corrupt),
         calibration_images=calibration_images,
+        calibration_seed=calibration_seed,
         labels=labels,
         output=output,
         bench=bench,

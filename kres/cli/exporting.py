@@ -9,12 +9,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.status import Status
 
-from kres.cli.models import Named, Proof, class_names
+from kres.choices import listed
+from kres.cli.models import Named, class_names
 from kres.cli.page import NAME, timed, write_report
+from kres.cli.proving import Proof
 from kres.cli.verify import verdict
-from kres.export import FORMATS, About, Platforms, Report, Request, export_all, makeable
+from kres.export import CALIBRATION_IMAGES, FORMATS, About, Platforms, Report, Request, export_all, makeable
+from kres.export.choosing import check_format
 from kres.export.extras import require
-from kres.export.request import check_format, needs_calibration, options_for, places
+from kres.export.request import needs_calibration, options_for, places
 from kres.export.runtimes.interpreters import CURRENT, named_runtimes
 
 
@@ -42,7 +45,8 @@ class Job:
     resolve: Callable[[], Named]
     data: str | None
     proof: Callable[..., Proof]
-    calibration_images: int
+    calibration_images: int | None
+    calibration_seed: int | None
     labels: Path | None
     output: Path | None
     bench: bool
@@ -54,11 +58,11 @@ class Job:
         """Write and run the artifacts and time them; `status` tells how far that is."""
         named = self.resolve()
         names, skipped = makeable(named.model) if self.all_formats else (self.formats, {})
-        count = self.calibration_images if self._calibrated(named, names) else 0
+        calibration = self._calibration(named, names)
         self._about(named)  # a wrong file of labels is told before minutes go by
         directory = self.output or (named.directory or Path()) / "export"
         places(directory, names, name=named.name)
-        found = self.proof(named, calibration_images=count)
+        found = self.proof(named, **calibration)
         about = self._about(named, found)
         steps = Steps(console, status, count=len(names))
         reports = export_all(
@@ -80,12 +84,22 @@ class Job:
         write_page = partial(page_of_these, class_names=about.class_names, facts=facts)
         return Done(reports, skipped, found.description, page, write_page)
 
-    def _calibrated(self, named: Named, names: Sequence[str]) -> bool:
+    def _calibration(self, named: Named, names: Sequence[str]) -> dict[str, int]:
+        """How many images of the train split ranges are taken from, and which; none where no format takes any."""
+        asked = {"calibration_images": self.calibration_images, "calibration_seed": self.calibration_seed}
+        given = {name: value for name, value in asked.items() if value is not None}
         calibrated = [name for name in names if needs_calibration(named.model, name)]
         if calibrated and self.data is None and named.data is None:
-            words = " and ".join(calibrated)
+            words = listed(calibrated, "and")
             raise ValueError(f"the ranges of {words} come from images: give --data. Received: no --data")
-        return bool(calibrated)
+        if given and not calibrated:
+            takers = listed([name for name, row in FORMATS.items() if row.calibrated], "and")
+            received = ", ".join(f"{name}={value}" for name, value in given.items())
+            raise ValueError(
+                f"calibration images are for {takers} of a float model alone. "
+                f"Received: {received} for {listed(names, 'and')}"
+            )
+        return {"calibration_images": CALIBRATION_IMAGES, **given} if calibrated else {}
 
     def _about(self, named: Named, found: Proof | None = None) -> About:
         """What the files tell, the names of the classes among it; those of the data once they are read."""
@@ -118,7 +132,7 @@ def platforms_of(runtimes: Sequence[str] | None, target: str | None) -> Platform
 
 
 class Steps:
-    """Tells on a terminal how far an export is: a line as each format ends, a spinner with its name before."""
+    """Tells how far an export is: a line as each format ends, and on a terminal a spinner with its name before."""
 
     def __init__(self, console: Console, status: Status, *, count: int) -> None:
         self._console, self._status, self._count = console, status, count
@@ -132,9 +146,8 @@ class Steps:
         self._status.update(f"{self._number} of {self._count}: writing and running {name}")
 
     def finished(self, report: Report) -> None:
-        """Leave a line with the outcome and the seconds, on a terminal alone."""
-        if self._console.is_terminal:
-            name = report.format if report.path is None else Path(report.path).name
-            seconds = time.perf_counter() - self._since
-            line = f"{self._number} of {self._count}: {name} {verdict(report)} in {seconds:.1f} s"
-            self._console.print(line, markup=False, highlight=False)
+        """Leave a line with the outcome and the seconds."""
+        name = report.format if report.path is None else Path(report.path).name
+        seconds = time.perf_counter() - self._since
+        line = f"{self._number} of {self._count}: {name} {verdict(report)} in {seconds:.1f} s"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

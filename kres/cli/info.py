@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import kres
+from kres.cli import tables
 from kres.cli.catalogue import AsJson
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def info(
     if as_json:
         typer.echo(json.dumps(_facts(named, profile, drawn, weights=weights, layers=layers), indent=2))
         return
-    console = Console()
+    console = tables.console()
     console.print(_layer_table(profile) if layers or not drawn else _stage_table(profile, drawn))
     console.print(_totals(profile), highlight=False)
     if isinstance(model, kres.ResNet):
@@ -72,7 +73,7 @@ def _facts(
 
 
 def _stage_table(profile: "kres.Profile", drawn: "list[Part]") -> Table:
-    table = _table(profile, "", Column("layers", overflow="fold"), "map", "stride")
+    table = _table(profile, tables.word(""), tables.text("layers"), tables.word("map"), tables.word("stride"))
     for part in drawn:
         words = list(part.layers)
         if part.blocks:
@@ -84,17 +85,16 @@ def _stage_table(profile: "kres.Profile", drawn: "list[Part]") -> Table:
 
 
 def _layer_table(profile: "kres.Profile") -> Table:
-    table = _table(profile, Column("layer", overflow="fold"), "map")
+    table = _table(profile, tables.text("layer"), tables.word("map"))
     table.add_column("memory", justify="right", no_wrap=True)
     for row in profile.layers:
         table.add_row(row.name, _map(row.output_shape), *_costs(row), f"{_short(row.alive_bytes)}B")
     return table
 
 
-def _table(profile: "kres.Profile", *columns: str | Column) -> Table:
-    costs = [Column(name, justify="right", no_wrap=True) for name in ("params", "MACs", "activ.")]
-    shown = [column if isinstance(column, Column) else Column(column, no_wrap=True) for column in columns]
-    return Table(*shown, *costs, title=f"{profile.network}: {_map(profile.input_shape)}")
+def _table(profile: "kres.Profile", *columns: Column) -> Table:
+    costs = map(tables.figure, ("params", "MACs", "activ."))
+    return tables.table(*columns, *costs, title=f"{profile.network}: {_map(profile.input_shape)}")
 
 
 def _costs(row: "Part | kres.LayerProfile") -> list[str]:

@@ -1,4 +1,4 @@
-"""What CHECKPOINT_OR_MODEL and --data name on the command line: a model, and the images to prove its artifacts on."""
+"""What CHECKPOINT_OR_MODEL and --data name on the command line: a model, and images that go with it."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import keras
 
 import kres
-from kres import export
+from kres.choices import check_choice
+from kres.cli import checks
 from kres.decoding import imagenet_classes
 from kres.export.conversion.models import sized
 from kres.preprocessing import PRESETS, Preprocess
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from kres.training.data import Source
 
 logger = logging.getLogger(__name__)
-
-RGB = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +41,6 @@ class Named:
         return len(self.model.outputs) == 1 and len(self.model.outputs[0].shape) == 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Proof:
-    """What artifacts are proven on: the Keras model's answers, images to calibrate on if there are any, and words."""
-
-    reference: export.Reference
-    calibration: export.Images | None
-    description: str
-    class_names: tuple[str, ...] | None = None
-    """The source's names of the classes."""
-
-
 def resolve(
     source: str,
     *,
@@ -72,7 +60,7 @@ def resolve(
 
     Raises ValueError for what is none of them, and for options that a saved model has answered already.
     """
-    path = Path(source).expanduser()
+    path = Path(checks.source(source)).expanduser()
     if path.is_dir() or path.suffix == ".keras":
         options = {"--weights": weights, "--classes": classes}
         if given := [name for name, value in options.items() if value is not None]:
@@ -80,11 +68,6 @@ def resolve(
         named = _saved(path, checkpoint or "last")
         named = replace(named, model=sized(named.model, image_size))
         return named if preprocess is None else replace(named, preprocess=_preset(named.model, preprocess))
-    if path.suffix or len(path.parts) > 1:
-        raise FileNotFoundError(
-            f"no such model: a workdir, a .keras file or a row of `kres list`; other weights go behind --weights. "
-            f"Received: {source}"
-        )
     if preprocess is not None:
         raise ValueError(f"a row of the zoo knows its preprocessing. Received: --preprocess {preprocess}")
     if checkpoint is not None:
@@ -109,19 +92,11 @@ def _preset(model: keras.Model, name: str) -> Preprocess:
     """The preset `name` at the size and channels of a model that kres did not build."""
     if isinstance(model, kres.ResNet):
         raise ValueError(f"a model of kres knows its preprocessing. Received: --preprocess {name}")
-    if name not in PRESETS:
-        raise ValueError(f"--preprocess is one of {', '.join(PRESETS)}. Received: {name!r}")
+    check_choice(name, "preprocess", PRESETS)
     height, _, channels = model.input_shape[1:]
     if height is None:
         raise ValueError("a model that takes any size needs --image-size beside --preprocess. Received: none")
     return Preprocess(size=height, **PRESETS[name]).for_channels(channels)
-
-
-def _own_preprocess(model: keras.Model) -> Preprocess:
-    try:
-        return kres.preprocess(model)
-    except ValueError as error:
-        raise ValueError(f"name the model's preprocessing with --preprocess ({', '.join(PRESETS)}). {error}") from error
 
 
 def _saved(path: Path, checkpoint: str) -> Named:
@@ -129,8 +104,6 @@ def _saved(path: Path, checkpoint: str) -> Named:
     from kres.training.loading import load_model
     from kres.training.workdir import RUN, read_run
 
-    if not path.exists():
-        raise FileNotFoundError(f"no such model. Received: {path}")
     model = load_model(path, checkpoint=check_which(checkpoint))
     directory = path if path.is_dir() else path.parent
     if not (directory / RUN).is_file():
@@ -190,58 +163,3 @@ def images_of(named: Named, data: str | None, *, on_corrupt: str = "fail") -> "S
             "%s has changed since the run, so the test split may hold images that the run was trained on", named.data
         )
     return source
-
-
-def proof(
-    named: Named,
-    data: str | None,
-    *,
-    limit: int,
-    on_corrupt: str = "fail",
-    calibration_images: int = 0,
-    calibration_seed: int = 0,
-) -> Proof:
-    """Run the model on at most `limit` held-out images of `data`, or else of the source that it was trained on.
-
-    To calibrate on come so many images of the train split, or all where it has fewer, never augmented: each class as
-    often as the others while it has images, chosen by the seed. For none, the train split is not read.
-
-    Without either, on seeded random images, which can neither calibrate nor show an accuracy; the description says so.
-    Raises ValueError where the source's classes are not the model's.
-    """
-    if data is None and named.data is None:
-        from kres.export.conversion.pixels import preprocess_of
-        from kres.export.preparation import random_images
-
-        preprocess = named.preprocess or preprocess_of(named.model)
-        images = random_images(named.model, preprocess)
-        description = f"{len(images)} seeded random images: no accuracy is measured"
-        reference = export.reference(named.model, images, preprocess=preprocess)
-        return Proof(reference=reference, calibration=None, description=description)
-    from kres.training.data import evaluation_images, sample_images
-    from kres.training.data.corrupt import corrupt_named
-
-    source = images_of(named, data, on_corrupt=on_corrupt)
-    channels = named.model.inputs[0].shape[-1]
-    if channels != RGB:
-        raise ValueError(
-            f"the images of {source.name} have {RGB} channels, as all data on the command line, and the model takes "
-            f"{channels}: export and verify it in Python, with images of its own. Received: an input of shape "
-            f"{tuple(named.model.inputs[0].shape)}"
-        )
-    shapes = [tuple(output.shape) for output in named.model.outputs]
-    if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][-1] != source.classes:
-        received = f"a model of {shapes[0][-1]} classes, and {source.classes} in {source.name}"
-        raise ValueError(f"model and data must have the same classes. Received: {received}")
-    preprocess = named.preprocess or _own_preprocess(named.model)
-    with corrupt_named(source.test):
-        images = evaluation_images(source, preprocess)
-        reference = export.reference(named.model, images, limit=limit, preprocess=preprocess)
-    calibration = None
-    if calibration_images:
-        count = min(calibration_images, len(source.train))
-        calibration, _ = sample_images(source, preprocess, count=count, seed=calibration_seed)
-    description = f"{len(reference.images)} held-out images of {source.name}"
-    return Proof(
-        reference=reference, calibration=calibration, description=description, class_names=tuple(source.class_names)
-    )

@@ -11,7 +11,8 @@ import kres
 from kres.hardware import cpu_flags
 
 if TYPE_CHECKING:
-    from kres.cli.models import Named, Proof
+    from kres.cli.models import Named
+    from kres.cli.proving import Proof
     from kres.export import Report
     from kres.export.page import Artifact
 

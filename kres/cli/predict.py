@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 
 import kres
+from kres.cli import tables
 from kres.cli.export_weights import PublishedWeights
 from kres.cli.verify import AcceptLicence, AsJson, Checkpoint, Classes, ImageSize, Labels, Source
 
@@ -60,12 +60,12 @@ def predict(
         ]
         typer.echo(json.dumps({"model": named.name, "images": rows}, indent=2))
         return
-    table = Table(Column("image", overflow="fold"), "class", Column("score", justify="right"))
+    table = tables.table(tables.text("image"), tables.text("class"), tables.figure("score"))
     for path, best in zip(images, found, strict=True):
         for rank, (identifier, name, score) in enumerate(best):
             full = name if identifier == name else f"{name} ({identifier})"
             table.add_row("" if rank else escape(str(path)), escape(full), f"{score:.4f}")
-    Console().print(table)
+    tables.console().print(table)
 
 
 def _scores(model: Any, path: Path) -> Any:

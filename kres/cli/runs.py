@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
+from kres.choices import check_choice
+from kres.cli import tables
 from kres.cli.curves import AXES, check_plot, write_plot
 from kres.cli.verify import AsJson
 
@@ -38,8 +38,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """Put training runs side by side: how far they are, how good, how fast, and what was changed in their recipes."""
-    if sort not in SORT_KEYS:
-        raise ValueError(f"sort must be one of {', '.join(SORT_KEYS)}. Received: sort={sort!r}")
+    check_choice(sort, "sort", SORT_KEYS)
     if plot is not None:
         check_plot(plot, against)
     from kres.training.runs import DEPTH, differing, find_runs
@@ -60,7 +59,7 @@ def runs(
             json.dumps([_jsonable(run, differs) for run, differs in zip(found, settings, strict=True)], indent=2)
         )
     else:
-        Console().print(_progress(found), _recipes(found))
+        tables.console().print(_progress(found), _recipes(found))
 
 
 def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
@@ -78,15 +77,12 @@ def _order(sort: str) -> Callable[["Run"], tuple[Any, ...]]:
 def _progress(found: Sequence["Run"]) -> Table:
     """How far the runs are, how good and how fast; with a name of 20 letters, in 80 columns."""
     numbers = ("step", "best", "last", "loss", "time", "img/s")
-    table = Table(
-        Column("run", overflow="fold"),
-        Column("state", no_wrap=True),
-        *(Column(head, justify="right", no_wrap=True) for head in numbers),
-        box=SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
+    table = tables.table(
+        tables.text("run"),
+        tables.word("state"),
+        *map(tables.figure, numbers),
+        caption="best, last: test accuracy (%); time: in steps; img/s: median of the log",
     )
-    table.caption = "best, last: test accuracy (%); time: in steps; img/s: median of the log"
     for run in found:
         table.add_row(
             escape(run.name),
@@ -108,12 +104,7 @@ def _recipes(found: Sequence["Run"]) -> Table:
     groups: dict[str, list[Run]] = {}
     for run in found:
         groups.setdefault(run.recipe, []).append(run)
-    table = Table(
-        *(Column(head, overflow="fold") for head in ("recipe and run", "data", "changed in the recipe")),
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        show_edge=False,
-    )
+    table = tables.table(*map(tables.text, ("recipe and run", "data", "changed in the recipe")))
     for recipe, runs in groups.items():
         table.add_row(Text(recipe, style="bold"))
         for run, apart in zip(runs, _apart(runs), strict=True):

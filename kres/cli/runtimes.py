@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
+
+from kres.cli import checks, tables
 
 MOST_LAYERS = 10
 
@@ -17,11 +19,15 @@ Runtimes = Annotated[
         "--runtime",
         help="Interpreter that TFLite files run in: ai-edge-litert, tf.lite or tflite-runtime; NAME=PYTHON where "
         "another Python has it, as in $KRES_TFLITE_RUNTIME_PYTHON; several times for several.",
+        callback=checks.runtimes,
     ),
 ]
 TargetRuntime = Annotated[
     str | None,
-    typer.Option(help="2.14: fail TFLite files with operators that tflite-runtime 2.14 does not have."),
+    typer.Option(
+        help="2.14: fail TFLite files with operators that tflite-runtime 2.14 does not have.",
+        callback=checks.target_runtime,
+    ),
 ]
 
 
@@ -30,16 +36,12 @@ def show_runtimes(console: Console, reports: Sequence[Any]) -> None:
     several = [report for report in reports if len(report.runtimes) > 1]
     if not several:
         return
-    table = Table(
-        Column("artifact", overflow="fold"),
-        "runtime",
-        "agreement",
-        "max diff",
-        "mean diff",
-        "cosine",
-        "from the others",
-        "verdict",
-        caption="from the others: the largest difference to another runtime's outputs",
+    table = tables.table(
+        tables.text("artifact"),
+        tables.text("runtime"),
+        *map(tables.figure, ("agreement", "max diff", "mean diff", "cosine", "apart")),
+        tables.word("verdict"),
+        caption="apart: the largest difference to another runtime's outputs",
     )
     for report in several:
         for index, row in enumerate(report.runtimes):
@@ -50,7 +52,7 @@ def show_runtimes(console: Console, reports: Sequence[Any]) -> None:
                 "-" if row.agreement is None else f"{100 * row.agreement:.2f} %",
                 _difference(row.max_difference),
                 _difference(row.mean_difference),
-                "-" if row.cosine is None else f"{row.cosine:.6f}",
+                "-" if row.cosine is None else f"{row.cosine:.4f}",
                 _difference(max(others, default=None)),
                 "[green]passed[/]" if row.passed else "[red]failed[/]",
             )
@@ -72,16 +74,15 @@ def _worst(report: Any) -> Table:
     own = any(error.own_snr_db is not None for error in report.layers)
     worst = worst_first(report.layers)[:MOST_LAYERS]
     most = "lose most by themselves" if own else "lose most together with those before"
-    table = Table(
-        Column("layer", overflow="fold"),
+    by_itself, kind = ([tables.figure("by itself")], [tables.word("kind")]) if own else ([], [])
+    table = tables.table(
+        tables.text("layer"),
+        *by_itself,
+        tables.figure("with those before"),
+        *kind,
         title=f"{escape(Path(report.path).name)}: the {len(worst)} layers of {len(report.layers)} that {most}",
         caption="signal to noise against Keras: 6 dB more is half the error",
     )
-    if own:
-        table.add_column("by itself", justify="right")
-    table.add_column("with those before", justify="right")
-    if own:
-        table.add_column("kind")
     for error in worst:
         total = _decibels(error.snr_db)
         table.add_row(escape(error.name), *((_decibels(error.own_snr_db), total, error.kind) if own else (total,)))

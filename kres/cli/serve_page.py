@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from kres.cli import checks
 from kres.cli.verify import AcceptLicence, Checkpoint, Classes, ImageSize, Weights
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ Pixels = Annotated[
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="File of class names, one a line. Default: those in the artifact, else the run's own, or ImageNet's 1000."
+        help="File of class names, one a line. Default: those in the artifact, else the run's own, or ImageNet's 1000.",
+        callback=checks.labels,
     ),
 ]
 Litert = Annotated[

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from kres.cli import tables
 from kres.cli.verify import SOURCES, OnCorrupt
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _show_plan(recipe: "Recipe", data: str, *, before: "Recipe", as_json: bool) 
     if as_json:
         typer.echo(json.dumps({"data": data, **planned.to_dict(classes=classes)}, indent=2))
     else:
-        Console().print(describe(planned, classes=classes, before=before))
+        tables.console().print(describe(planned, classes=classes, before=before))
 
 
 @contextmanager

@@ -10,15 +10,19 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 
+from kres.cli import checks, tables
 from kres.cli.runtimes import Runtimes, TargetRuntime, show_layers, show_runtimes
 
 logger = logging.getLogger("kres")
 
 Source = Annotated[
     str,
-    typer.Argument(metavar="CHECKPOINT_OR_MODEL", help="A workdir, a .keras file, or a row of `kres list`."),
+    typer.Argument(
+        metavar="CHECKPOINT_OR_MODEL",
+        help="A workdir, a .keras file, or a row of `kres list`.",
+        callback=checks.source,
+    ),
 ]
 SOURCES = "digits, an image folder, a folder of TFRecord files, a .csv or .npz file, a TFDS name or directory."
 """What a source of data may be, in the help of every command that takes one."""
@@ -58,14 +62,21 @@ OnCorrupt = Annotated[
     ),
 ]
 Labels = Annotated[
-    Path | None, typer.Option(help="File of class names, one a line. Default: the run's own, or ImageNet's 1000.")
+    Path | None,
+    typer.Option(
+        help="File of class names, one a line. Default: the run's own, or ImageNet's 1000.", callback=checks.labels
+    ),
+]
+Artifacts = Annotated[
+    list[Path],
+    typer.Argument(metavar="ARTIFACT...", help="SavedModels, .tflite, .onnx files.", callback=checks.artifacts),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output, for scripts.")]
 
 
 def verify(
     source: Source,
-    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="SavedModels, .tflite, .onnx files.")],
+    artifacts: Artifacts,
     data: Data = None,
     weights: Weights = None,
     accept_licence: AcceptLicence = False,
@@ -99,7 +110,8 @@ def verify(
 
     TFLite files run in every interpreter that is installed, or in those that --runtime names.
     """
-    from kres.cli.models import proof, resolve
+    from kres.cli.models import resolve
+    from kres.cli.proving import proof
     from kres.export import ArtifactError, installed_runtimes, tensor_errors
     from kres.export.proof.verification import check_or_report
     from kres.export.runtimes.compatibility import Platforms
@@ -118,8 +130,6 @@ def verify(
             preprocess=preprocess,
             checkpoint=checkpoint,
         )
-        for path in artifacts:
-            _require(path)
         found = proof(named, data, limit=images, on_corrupt=on_corrupt)
     reports = []
     for path in artifacts:
@@ -138,17 +148,6 @@ def verify(
         raise typer.Exit(1)
 
 
-def _require(path: Path) -> None:
-    """Raise ArtifactError for an artifact that is not there, before the long work."""
-    from kres.export import ArtifactError
-    from kres.export.placing import previous_name
-
-    if not path.exists():
-        kept = previous_name(path)
-        words = f", and an earlier export's is kept as {kept.name}" if kept.exists() else ""
-        raise ArtifactError(f"no such artifact{words}. Received: {path}")
-
-
 def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Mapping[str, str] | None = None) -> None:
     """Write reports to standard output, as a table or as JSON; `skipped` are the formats left out, and why."""
     skipped = skipped or {}
@@ -157,15 +156,9 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Ma
         answer = {"images": description, "artifacts": rows, **({"skipped": dict(skipped)} if skipped else {})}
         typer.echo(json.dumps(answer, indent=2))
         return
-    table = Table(
-        Column("artifact", overflow="fold"),
-        "format",
-        "size",
-        "top-1",
-        "agreement",
-        "max diff",
-        "verdict",
-        caption=description,
+    figures = map(tables.figure, ("size", "top-1", "agreement", "max diff"))
+    table = tables.table(
+        tables.text("artifact"), tables.word("format"), *figures, tables.word("verdict"), caption=description
     )
     for report in reports:
         table.add_row(
@@ -179,7 +172,7 @@ def show(reports: Sequence[Any], *, description: str, as_json: bool, skipped: Ma
         )
     for name in skipped:
         table.add_row("-", name, "-", "-", "-", "-", "[yellow]skipped[/]")
-    console = Console(soft_wrap=True)
+    console = tables.console(soft_wrap=True)
     console.print(table, soft_wrap=False)
     for name, why in skipped.items():
         console.print(f"[yellow]skipped[/] {name}: {escape(why)}", highlight=False)

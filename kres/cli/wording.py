@@ -20,9 +20,15 @@ def in_options(message: str, command: Any, words: Sequence[str]) -> str:
         command = getattr(command, "commands", {}).get(word, command)
     for parameter in command.params:
         option = parameter.opts[0]
-        if option.startswith("--") and not parameter.is_flag:
-            message = re.sub(rf"^{parameter.name}(?= )", option, message)
-            message = re.sub(rf"(?<![\w.-]){parameter.name}=({VALUE})", partial(_as_option, option), message)
+        # Where the library's word is Python's own, or several are taken, the option has the library's name.
+        names = "|".join({parameter.name, option.strip("-").replace("-", "_")})
+        if not option.startswith("--"):
+            continue
+        message = re.sub(rf"^(?:{names})(?= )", option, message)
+        if parameter.is_flag:
+            message = re.sub(rf"(?<![\w.-])(?:{names})=True", option, message)
+        else:
+            message = re.sub(rf"(?<![\w.-])(?:{names})=({VALUE})", partial(_as_option, option), message)
     return message
 
 

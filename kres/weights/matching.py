@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from kres.backbone import HEAD
+from kres.imagefiles import RGB
 from kres.specs import Spec
 from kres.weights.files import TensorFile
 from kres.weights.forms import Form, Shape
@@ -13,7 +14,6 @@ from kres.weights.names import SOURCES
 from kres.weights.rules import Source
 
 STEM = "stem_conv1"
-_RGB = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ def _other_classes(heads: list[Target], shapes: dict[str, Shape]) -> tuple[int, 
 def _is_for_other_channels(target: Target, shape: Shape) -> bool:
     """Whether the file's stem is for RGB images, the model's for others, and nothing else sets the two apart."""
     theirs, ours = _converted_shape(shape, target), target.shape
-    if target.layer != STEM or len(theirs) != 4 or theirs[2] != _RGB or ours[2] == _RGB:
+    if target.layer != STEM or len(theirs) != 4 or theirs[2] != RGB or ours[2] == RGB:
         return False
     return (*theirs[:2], theirs[3]) == (*ours[:2], ours[3])
 

@@ -18,6 +18,7 @@ from kres.cli.app import COMMANDS, DATA_COMMANDS, app, run
 from kres.export import extras
 from kres.training import list_recipes
 from kres.weights import hub
+from tests.support import TERMINAL
 
 
 def invoke(*arguments: str):
@@ -88,7 +89,7 @@ def test_list_shows_published_weights_and_marks_their_licences():
     assert (row["licence"], row["params"], row["top1"]) == ("cc-by-nc-4.0", 88_791_336, 84.276)
     assert row["preprocess"]["crop"] == 0.875
     shown = invoke("list", "--pretrained", "resnext101_32x8d").stdout
-    lines = {line.split()[1]: line for line in shown.splitlines() if "resnext101" in line}
+    lines = {line.split()[0]: line for line in shown.splitlines() if "resnext101" in line}
     assert set(lines) == set(found)  # whole names, where the output is no terminal
     assert {name for name, line in lines.items() if "*" in line} == {
         name for name, row in found.items() if row["non_commercial"]
@@ -123,7 +124,7 @@ def test_info_shows_the_fields_and_the_published_weights():
     ],
 )
 def test_info_draws_the_stages_in_80_columns(row, facts):
-    result = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["info", row])
+    result = CliRunner(env=TERMINAL).invoke(app, ["info", row])
     assert result.exit_code == 0, result.exception
     assert max(map(len, result.stdout.splitlines())) <= 80
     for fact in facts:
@@ -160,6 +161,7 @@ def test_info_of_a_file(tmp_path):
 )
 def test_a_users_mistake_ends_with_one_line_and_exit_code_2(arguments, message, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
+    Path("x.tflite").touch()
     monkeypatch.setattr(sys, "argv", ["kres", *arguments])
     with pytest.raises(SystemExit) as ended:
         run()
@@ -187,13 +189,14 @@ def test_a_missing_extra_ends_with_one_line_and_exit_code_2(monkeypatch, capsys,
         assert "Traceback" not in told
 
 
-def test_an_accepted_licence_reaches_the_download(monkeypatch):
+def test_an_accepted_licence_reaches_the_download(monkeypatch, tmp_path):
     def fetch(name, row):
         raise OSError(f"{name} would be downloaded")
 
     monkeypatch.setattr(hub, "fetch", fetch)
     weights = ["--weights", "fb_swsl_ig1b_ft_in1k", "--accept-licence"]
-    for command in (["export", "resnet18", "--format", "float32"], ["verify", "resnet18", "x.tflite"]):
+    (artifact := tmp_path / "x.tflite").touch()
+    for command in (["export", "resnet18", "--format", "float32"], ["verify", "resnet18", str(artifact)]):
         assert str(invoke(*command, *weights).exception) == "resnet18.fb_swsl_ig1b_ft_in1k would be downloaded"
 
 

@@ -48,9 +48,7 @@ def test_inspect_tells_all_to_a_script():
 
 
 def _classes(shown):
-    return [
-        int(line.split()[1][5:]) for line in shown.splitlines() if line.startswith("│ class") and "train" not in line
-    ]
+    return [int(line.split()[0][5:]) for line in shown.splitlines() if line.startswith("class") and "train" not in line]
 
 
 def test_inspect_collapses_the_middle_of_many_classes(photos):

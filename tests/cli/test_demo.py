@@ -13,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from kres.cli.app import app
-from kres.cli.models import proof, resolve
+from kres.cli.models import resolve
+from kres.cli.proving import proof
 from kres.export import Report
 from kres.export.browser import litert_js
 from kres.export.page import Artifact
@@ -137,8 +138,8 @@ def _told(monkeypatch, *options, passed=True, write_report):
     result = types.SimpleNamespace(accuracy=0.5, n_images=9, recipe="r", seed=0, steps=1, seconds=1.0, history=())
     monkeypatch.setattr("kres.training.fit", lambda *_, **__: result)
     stub = types.SimpleNamespace(model=None, name="m", reference=None, calibration=None)
-    for name, found in (("resolve", stub), ("proof", stub), ("class_names", None)):
-        monkeypatch.setattr(f"kres.cli.models.{name}", lambda *_, found=found, **__: found)
+    for name, found in (("models.resolve", stub), ("proving.proof", stub), ("models.class_names", None)):
+        monkeypatch.setattr(f"kres.cli.{name}", lambda *_, found=found, **__: found)
     monkeypatch.setattr("kres.export.export_all", lambda *_, **__: [report])
     monkeypatch.setattr("kres.cli.demo.timed", lambda *_, **__: [Artifact(report=report, timing=None)])
     monkeypatch.setattr("kres.cli.demo.write_report", write_report)

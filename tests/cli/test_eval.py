@@ -114,7 +114,11 @@ def test_a_saved_model_has_the_preprocessing_it_was_saved_with(tmp_path: Path) -
         (["saved.keras", "--weights", "c3_in1k", "--data", "digits"], "a saved model knows its weights"),
     ],
 )
-def test_what_cannot_be_evaluated(arguments: list[str], message: str, published: None) -> None:
+def test_what_cannot_be_evaluated(
+    arguments: list[str], message: str, published: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("saved.keras").touch()
     assert message in evaluate(*arguments, code=1)
 
 

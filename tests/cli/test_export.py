@@ -247,8 +247,8 @@ def test_what_was_not_made_has_no_path_and_no_size(capsys):
     show([unmade, rejected], description="40 images", as_json=False)
     shown = capsys.readouterr().out
     assert "not made int8: activations" in shown and "failed m.tflite.rejected: top-1" in shown
-    row = next(line for line in shown.splitlines() if "│ int8" in line)
-    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["-", "int8", "-", "-", "-", "-", "not made"]
+    row = next(line for line in shown.splitlines() if line.startswith("- "))
+    assert row.split() == ["-", "int8", "-", "-", "-", "-", "not", "made"]
     assert "0.00 MB" not in shown and "0.01 MB" in shown
     with Console(stderr=True, force_terminal=True).status("") as status:
         steps = Steps(Console(stderr=True, force_terminal=True), status, count=1)
@@ -279,9 +279,9 @@ def test_export_and_verify_know_what_an_old_runtime_lacks(saved, exported, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--runtime", "tflite"), "a runtime is one of"),
+        (("--runtime", "tflite"), "runtime must be one of"),
         (("--runtime", "tflite-runtime=nowhere"), "must be a program"),
-        (("--target-runtime", "1.0"), "the target runtime is one of"),
+        (("--target-runtime", "1.0"), "target_runtime must be 2.14"),
     ],
 )
 def test_runtimes_that_cannot_be(arguments, words, tmp_path):
@@ -357,7 +357,7 @@ def test_preprocessing_that_nobody_knows(tmp_path):
     )
     arguments = ("export", path, "--format", "float32", "--output", tmp_path, "--data", "digits")
     assert "with --preprocess (torch, caffe, tf, cifar). Only a model" in str(invoke(*arguments).exception)
-    assert "is one of torch" in str(invoke(*arguments, "--preprocess", "jax").exception)
+    assert "preprocess must be one of torch" in str(invoke(*arguments, "--preprocess", "jax").exception)
 
 
 def test_a_model_of_any_size_and_a_fixed_batch(tmp_path):
@@ -413,7 +413,7 @@ def test_a_name_that_is_taken_is_told_before_the_model_runs(saved, tmp_path, mon
     def proof(*arguments, **options):
         raise AssertionError("the model runs")
 
-    monkeypatch.setattr("kres.cli.models.proof", proof)
+    monkeypatch.setattr("kres.cli.proving.proof", proof)
     (tmp_path / "small.float32.tflite").mkdir()
     result = invoke("export", saved, "--format", "float32", "--output", tmp_path)
     assert isinstance(result.exception, IsADirectoryError)
@@ -435,7 +435,7 @@ def test_a_format_is_made_once():
     ("arguments", "words"),
     [
         (("cifar_resnet20",), "name a --format"),
-        (("cifar_resnet20", "--all", "--format", "bogus"), "give --all. Received: --all with --format bogus"),
+        (("cifar_resnet20", "--all", "--format", "onnx"), "give --all. Received: --all with --format onnx"),
         (("cifar_resnet20", "--format", "flaot32"), "Did you mean 'float32'"),
         (("cifar_resnet20", "--format", "int8", "--io", "int4"), "io must be one of"),
         (("cifar_resnet20", "--format", "int8", "--ranges", "max"), "ranges must be one of"),

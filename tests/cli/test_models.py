@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import kres
 from kres.cli.app import app
-from kres.cli.models import Named, class_names, proof
+from kres.cli.models import Named, class_names
 from kres.decoding import imagenet_classes
 from kres.training import recipe
 from kres.training.data import load
@@ -44,17 +43,6 @@ def test_a_run_without_a_checkpoint_says_so_and_fetches_nothing(arguments, check
     assert str(found) == told
 
 
-def test_calibration_images_are_seeded_and_never_held_out_ones():
-    spec = kres.Spec(block="basic", depths=(1,), widths=(4,), stem="cifar")
-    preprocess = kres.Preprocess(size=32, mean=(0.5,) * 3, std=(0.5,) * 3)
-    model = kres.build(spec, classes=10, input_shape=(32, 32, 3), preprocess=preprocess)
-    named = Named(model=model, name="small")
-    found = [proof(named, "digits", limit=599, calibration_images=40, calibration_seed=seed) for seed in (0, 0, 1)]
-    drawn = [{image.tobytes() for image in each.calibration} for each in found]
-    assert len(drawn[0]) == 40 and drawn[0] == drawn[1] != drawn[2]
-    assert not drawn[0] & {image.tobytes() for image in found[0].reference.images}
-
-
 def test_names_of_the_classes_are_those_of_the_data_before_imagenets():
     named = Named(model=keras.Sequential([keras.Input((4,)), keras.layers.Dense(1000)]), name="m")
     own = tuple(f"class {index}" for index in range(1000))
@@ -70,10 +58,3 @@ def test_labels_that_are_no_text(tmp_path):
     (path := tmp_path / "m.tflite").write_bytes(b"\x1c\0\0\0TFL3\xff\xfe")
     with pytest.raises(ValueError, match=rf"in UTF-8\. Received: {path}"):
         class_names(named, path)
-
-
-def test_data_in_colour_for_a_grey_model(tmp_path):
-    spec = kres.Spec(block="basic", depths=(1,), widths=(8,), stem="cifar")
-    model = kres.build(spec, input_shape=(8, 8, 1), classes=10)
-    with pytest.raises(ValueError, match=r"of digits have 3 channels.*and the model takes 1"):
-        proof(Named(model=model, name="grey"), "digits", limit=32)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from kres.cli.app import app
 from kres.training import recipe
 from kres.training.workdir import FAILED, INTERRUPTED, RUNNING, STATES
-from tests.support import skip_or_fail
+from tests.support import TERMINAL, skip_or_fail
 from tests.training.test_runs import make_run
 
 
@@ -90,7 +90,7 @@ def test_runs_of_several_recipes_show_what_was_changed_in_each_in_80_columns(tmp
     for name, fields, seed in (("of/length-of-20-letters", short, 0), ("b", long, 0), ("c", short, 7)):
         # `name` is make_run's `recipe`
         make_run(tmp_path / name, recipe=fields["name"], seed=seed, **{k: v for k, v in fields.items() if k != "name"})
-    result = CliRunner(env={"COLUMNS": "80", "FORCE_COLOR": None}).invoke(app, ["runs", str(tmp_path)])
+    result = CliRunner(env=TERMINAL).invoke(app, ["runs", str(tmp_path)])
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("b ") and line.split()[1:3] == ["finished", "20/20"] for line in lines)
@@ -181,7 +181,7 @@ def test_without_matplotlib_the_error_names_the_extra(folder: Path, tmp_path: Pa
         (("--sort", "beauty"), "sort must be one of name, recipe"),
         (("--plot", "p.pdf"), ".png or .svg"),
         (("--plot", "no/such/folder/p.png"), "no such folder"),
-        (("--plot", "p.png", "--against", "moon"), "step, epoch, seconds"),
+        (("--plot", "p.png", "--against", "moon"), "step, epoch or seconds"),
     ],
 )
 def test_bad_arguments(folder: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -29,10 +29,12 @@ COMMAND = typer.main.get_command(app)
             "no seed here, and data='x', depths=(1, 2)",
             "no seed here, and data='x', depths=(1, 2)",
         ),  # no options
-        ("train", "schedule.steps=3 and resume=True", "schedule.steps=3 and resume=True"),  # a field, and a flag
+        ("train", "schedule.steps=3 and resume=True", "schedule.steps=3 and --resume"),  # a field, and a flag
         ("eval", "Received: data='a b/c'", "Received: --data a b/c"),
         ("runs", "sort must be x. Received: sort='y'", "--sort must be x. Received: --sort y"),
         ("data bench x", "Received: count=1, batch_size=2", "Received: --images 1, --batch-size 2"),
+        ("export", "format must be x. Received: format='y'", "--format must be x. Received: --format y"),
+        ("export", "equalize is for x. Received: equalize=True", "--equalize is for x. Received: --equalize"),
         ("", "seed must be whole. Received: seed=-1", "seed must be whole. Received: seed=-1"),
     ],
 )

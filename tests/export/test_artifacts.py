@@ -211,13 +211,13 @@ def test_arguments_that_cannot_be(model, images, tmp_path):
         export.tflite(model, path, quantization="int8")
     with pytest.raises(ValueError, match="int8 and int16x8 alone"):
         export.tflite(model, path, quantization="float16", calibration=images)
-    with pytest.raises(ValueError, match="io must be one of"):
+    with pytest.raises(ValueError, match=r"io must be float32 for float32\. Received: io='uint8'"):
         export.tflite(model, path, io="uint8")
     with pytest.raises(ValueError, match=r"must have the shape \(n, 16, 16, 3\)"):
         export.tflite(model, path, quantization="int8", calibration=images[:, :8])
     with pytest.raises(ValueError, match="normalised floats"):
         export.tflite(model, path, quantization="int8", calibration=images.astype(np.uint8))
-    with pytest.raises(ValueError, match=r"one of \['float32', 'int16'\] for these formats"):
+    with pytest.raises(ValueError, match=r"one of float32 or int16 for float32 and int16x8\..* Received: io='uint8'"):
         export.export_all(
             model, tmp_path, ["float32", "int16x8"], calibration=images, request=export.Request(io="uint8")
         )

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
+from kres.choices import check_choice
 from kres.datasets import untuned
 from kres.training.data.cache import cached
 from kres.training.data.progress import progress
@@ -30,8 +31,7 @@ class UnreadableImage(ValueError):
 
 def check_policy(on_corrupt: str) -> None:
     """ValueError for what is no policy about images that do not decode."""
-    if on_corrupt not in CORRUPT_POLICIES:
-        raise ValueError(f"on_corrupt must be one of {CORRUPT_POLICIES}. Received: on_corrupt={on_corrupt!r}")
+    check_choice(on_corrupt, "on_corrupt", CORRUPT_POLICIES)
 
 
 def checked(source: Source, *, on_corrupt: str) -> Source:

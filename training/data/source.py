@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from kres.choices import check_choice
 from kres.imagefiles import decode
 
 Read = Callable[[tf.Tensor], tf.Tensor]
@@ -72,8 +73,7 @@ class Source:
 
     def split(self, name: str) -> Split:
         """The split called `name`: "train", "test" or "all", which is both; ValueError for another name."""
-        if name not in SPLITS:
-            raise ValueError(f"a split must be one of {SPLITS}. Received: split={name!r}")
+        check_choice(name, "split", SPLITS)
         return joined(self.train, self.test) if name == "all" else self.train if name == "train" else self.test
 
     def names_sha256(self) -> str:

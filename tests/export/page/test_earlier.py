@@ -12,9 +12,9 @@ from kres import export
 from kres.export import sidecar
 from kres.export.about import About
 from kres.export.beside import path_of
+from kres.export.naming import previous_name, rejected_name
 from kres.export.page import Artifact, Page, earlier_artifacts, html
 from kres.export.page.earlier import CHANGED
-from kres.export.placing import previous_name, rejected_name
 from kres.export.proof.reports import Report
 from tests.export.page.test_document import section
 

@@ -133,10 +133,14 @@ def test_dead_layers_and_constant_ones_have_ranges(images):
 
 
 def test_arguments_that_cannot_be(folded, images):
-    with pytest.raises(ValueError, match=r"minmax.*percentile.*mse.*Received: 'min-max'"):
+    with pytest.raises(
+        ValueError, match=r"minmax, percentile or mse\. Did you mean 'minmax'.*Received: ranges='min-max'"
+    ):
         collect_ranges(folded, images, "min-max")
     with pytest.raises(ValueError, match="Received: percentile=10"):
         collect_ranges(folded, images, "percentile", percentile=10)
+    with pytest.raises(ValueError, match=r"goes with ranges='percentile'\. Received: percentile=99.9, ranges='mse'"):
+        collect_ranges(folded, images, "mse", percentile=99.9)
     with pytest.raises(ValueError, match=r"must have the shape \(n, 16, 16, 3\)"):
         collect_ranges(folded, images[:, :8])
     with pytest.raises(ValueError, match="Received: 'no_layer'"):

@@ -161,6 +161,6 @@ def test_int4_is_for_newer_runtimes(dense, images, tmp_path):
 
 
 def test_targets_that_there_are_not(model, images, tmp_path):
-    with pytest.raises(ValueError, match=r"one of 2\.14\. Received: '2\.13'"):
+    with pytest.raises(ValueError, match=r"target_runtime must be 2\.14\. Received: target_runtime='2\.13'"):
         export.tflite(model, tmp_path / "m.tflite", images=np.asarray(images), target_runtime="2.13")
     assert not list(tmp_path.iterdir())

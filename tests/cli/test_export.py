@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 import kres
 from kres.cli.bench import bench
 from kres.cli.export import export
-from kres.cli.exporting import Steps, formats_of
+from kres.cli.exporting import Steps
+from kres.cli.formats import formats_of
 from kres.cli.page import timed
 from kres.cli.verify import show, verify
 from kres.export import (

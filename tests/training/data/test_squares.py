@@ -233,3 +233,14 @@ def test_operations_that_give_other_pixels_are_not_used():
 
     with pytest.raises(squares.compiled.NotBuiltError, match="not TensorFlow's"):
         squares._prove(Darker())
+
+
+def test_they_are_proven_within_a_graph_too(forgotten, operations):
+    @tf.function
+    def sides():
+        return squares.jpeg_operations().kres_jpeg_sides(contents=[FILES["tall"]])
+
+    # Of the same library: this process has registered its operations already.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(squares.compiled, "build", lambda source, prove: prove(operations) or operations)
+        assert sides().numpy().tolist() == [[420, 280]]

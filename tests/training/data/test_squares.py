@@ -1,5 +1,6 @@
 """Squares of the compiled operations are those of TensorFlow's own, pixel for pixel."""
 
+import functools
 import io
 import logging
 
@@ -205,10 +206,9 @@ def test_there_are_none_where_images_are_made_one_by_one(augmentation):
 
 
 @pytest.fixture
-def forgotten():
-    squares.jpeg_operations.cache_clear()
-    yield
-    squares.jpeg_operations.cache_clear()
+def forgotten(monkeypatch):
+    """As in a process that has not asked yet; what this one has loaded stays, since it can be loaded only once."""
+    monkeypatch.setattr(squares, "jpeg_operations", functools.cache(squares.jpeg_operations.__wrapped__))
 
 
 def test_without_a_compiler_it_is_told_once(forgotten, monkeypatch, caplog):

@@ -95,7 +95,9 @@ def jpeg_operations() -> ModuleType | None:
     if os.environ.get(VARIABLE) == "0":
         return None
     try:
-        return compiled.build(SOURCE, _prove)
+        # As tf.data computes: at once, and on the CPU, since a GPU's resize would round otherwise.
+        with tf.init_scope(), tf.device("CPU:0"):
+            return compiled.build(SOURCE, _prove)
     except compiled.NotBuiltError as error:
         logger.warning("JPEGs are cut by TensorFlow's operations, which takes about half as long again: %s", error)
         return None

@@ -1,5 +1,6 @@
 """Squares of the compiled operations are those of TensorFlow's own, pixel for pixel."""
 
+import functools
 import io
 import logging
 
@@ -205,10 +206,9 @@ def test_there_are_none_where_images_are_made_one_by_one(augmentation):
 
 
 @pytest.fixture
-def forgotten():
-    squares.jpeg_operations.cache_clear()
-    yield
-    squares.jpeg_operations.cache_clear()
+def forgotten(monkeypatch):
+    """As in a process that has not asked yet; what this one has loaded stays, since it can be loaded only once."""
+    monkeypatch.setattr(squares, "jpeg_operations", functools.cache(squares.jpeg_operations.__wrapped__))
 
 
 def test_without_a_compiler_it_is_told_once(forgotten, monkeypatch, caplog):
@@ -233,3 +233,14 @@ def test_operations_that_give_other_pixels_are_not_used():
 
     with pytest.raises(squares.compiled.NotBuiltError, match="not TensorFlow's"):
         squares._prove(Darker())
+
+
+def test_they_are_proven_within_a_graph_too(forgotten, operations):
+    @tf.function
+    def sides():
+        return squares.jpeg_operations().kres_jpeg_sides(contents=[FILES["tall"]])
+
+    # Of the same library: this process has registered its operations already.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(squares.compiled, "build", lambda source, prove: prove(operations) or operations)
+        assert sides().numpy().tolist() == [[420, 280]]

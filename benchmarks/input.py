@@ -38,7 +38,7 @@ def _once(run: Callable[[], float]) -> list[float]:
 
 def main() -> None:
     options = arguments(__doc__)
-    count, files, batch = (8, 8, 4) if options.toy else (2048, 256, 64)
+    count, files, batch = (8, 8, 4) if options.toy else (8192, 256, 64)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as rivals:
         paths = write_photographs(Path(folder), files)
         from benchmarks.input_pipelines import Pipelines

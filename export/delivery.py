@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import keras
 
+from kres.choices import listed
 from kres.export import sidecar
 from kres.export.about import About
 from kres.export.conversion.pixels import INPUT_RANGE, known, with_pixels
@@ -19,7 +20,7 @@ from kres.export.formats import FORMATS, Options, Tolerance
 from kres.export.losses import Quantized
 from kres.export.naming import rejected_name
 from kres.export.placing import accept, reject
-from kres.export.post_training.quantize import PostTraining, check_layers, quantize
+from kres.export.post_training.quantize import Goal, PostTraining, check_layers, quantize
 from kres.export.proof.comparison import is_probability
 from kres.export.proof.reports import Reference, Report
 from kres.export.proof.verification import Asked, check_or_report, unmeasured
@@ -74,11 +75,11 @@ def deliver(
 
         asked = Asked(format=name, io=options.io, tolerance=_tolerance(name, how))
         try:
-            quantized = _write(name, model, written, options=options, expected=expected, how=how, about=about)
+            quantized = _write(asked, model, written, options=options, expected=expected, how=how, about=about)
         except ValueError as error:
             unmade = unmeasured(len(expected.images), None, asked, reason=str(error))
             return Delivery(finish(unmade, None), error)
-        asked = dataclasses.replace(asked, advice=_advice(name, quantized))
+        asked = dataclasses.replace(asked, advice=_advice(name, model, how, quantized))
         report = check_or_report(expected, written, asked, platforms=platforms)
         return Delivery(finish(_with_losses(report, quantized), written))
 
@@ -103,7 +104,7 @@ def _scratch_beside(path: Path) -> Iterator[Path]:
 
 
 def _write(
-    name: str,
+    asked: Asked,
     model: keras.Model,
     written: Path,
     *,
@@ -113,11 +114,12 @@ def _write(
     about: About,
 ) -> Quantized | None:
     """Write the artifact, its metadata within; give the quantized twin that it was made from, if there is one."""
-    row, preprocess = FORMATS[name], expected.preprocess
+    name, row, preprocess = asked.format, FORMATS[asked.format], expected.preprocess
     model = _fed(name, model, options=options, preprocess=preprocess)
     if row.rounded and needs_calibration(model, name) and options.calibration is not None:
         fixed = INPUT_RANGE if options.pixels else {}
-        quantized = quantize(model, options.calibration, how, expected, fixed=fixed, io=options.io)
+        goal = None if how.max_drop is None else Goal(expected, asked.tolerance)
+        quantized = quantize(model, options.calibration, how, goal, fixed=fixed, io=options.io)
         options = dataclasses.replace(options, quantized=quantized)
     row.write(model, written, options)
     if metadata.is_tflite(written):
@@ -140,12 +142,21 @@ def _tolerance(name: str, how: PostTraining) -> Tolerance:
     return row.tolerance.allowing(how.max_drop) if row.calibrated and row.rounded else row.tolerance
 
 
-def _advice(name: str, quantized: Quantized | None) -> str:
-    """Say what may help a file that loses too much; where layers were tried in float32, that is told first."""
-    if quantized is not None and quantized.shortfall:
-        return quantized.shortfall
-    remedy = FORMATS[name].remedy
-    return f"Try {remedy}" if remedy else ""
+def _advice(name: str, model: keras.Model, how: PostTraining, quantized: Quantized | None) -> str:
+    """Say what may help a file that loses too much; where layers were tried in float32, that is told first.
+
+    What was asked for already is left out, and a fake-quantized twin, whose int8 needs no images, takes none of it.
+    """
+    row = FORMATS[name]
+    if row.calibrated and not needs_calibration(model, name):
+        return ""
+    left = [
+        words
+        for words, field in row.remedies.items()
+        if field is None or getattr(how, field) == getattr(PostTraining(), field)
+    ]
+    tried = "" if quantized is None else quantized.shortfall
+    return ". ".join(filter(None, (tried, f"Try {listed(left)}" if left else "")))
 
 
 def _with_losses(report: Report, quantized: Quantized | None) -> Report:

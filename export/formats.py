@@ -3,8 +3,9 @@
 Only what writes imports Keras: the command line reads the table at once, before that takes its seconds.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,17 @@ class Tolerance:
             raise ValueError(f"max_drop must lie in 0..100 percentage points. Received: max_drop={max_drop}")
         return replace(self, drop=max_drop / 100)
 
+    def allowed_loss(self, n: int, *, labels: bool) -> float:
+        """Give how many of n images top-1 may lose: whole ones where it is counted by labels, and at least one.
+
+        n images cannot show a smaller loss.
+        """
+        if self.drop is None:
+            return math.inf
+        # 0.7 % of 1000 are 6.999999999999999 in float64, and 7 images.
+        share = self.drop * n
+        return max(1.0, float(math.floor(share + 1e-9)) if labels else share)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -65,7 +77,8 @@ class Format:
 
     `tflite`: the interpreters of TFLite run it. `calibrated`: its ranges come from images. `rounded`: it keeps what a
     fake-quantized twin rounds. `io` are the types that input and output may have, `extra` the optional dependency of
-    kres that the format takes, `remedy` what may help where a file loses too much.
+    kres that the format takes. `remedies` are what may help where a file loses too much, each with the field of
+    `PostTraining` that asks for it, if just one does.
     """
 
     write: Callable[["keras.Model", Path, Options], None]
@@ -76,7 +89,7 @@ class Format:
     rounded: bool = False
     io: tuple[str, ...] = ("float32",)
     extra: str | None = None
-    remedy: str = ""
+    remedies: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def saved_model(model: "keras.Model", path: Path, options: Options) -> None:
@@ -179,21 +192,20 @@ def onnx(model: "keras.Model", path: Path, options: Options) -> None:
     onnx_export.write(model, path)
 
 
-RETRY_INT8 = "other ranges (--ranges), --equalize, --correct-bias, or to train with --qat"
-"""What may help int8, whatever layers stay in float32."""
-
 FORMATS: dict[str, Format] = {
     # The same kernels in another graph: what is left is the order of float32 sums.
     "saved_model": Format(
         write=saved_model, suffix=".saved_model", tolerance=Tolerance(relative=1e-4), tflite=False, rounded=True
     ),
     "float32": Format(write=float32, suffix=".float32.tflite", tolerance=Tolerance(relative=1e-4)),
-    "float16": Format(write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2), remedy="float32"),
+    "float16": Format(
+        write=float16, suffix=".float16.tflite", tolerance=Tolerance(relative=1e-2), remedies={"float32": None}
+    ),
     "dynamic": Format(
         write=dynamic,
         suffix=".dynamic.tflite",
         tolerance=Tolerance(drop=3e-3, features=0.99),
-        remedy="weight_int8 or float16",
+        remedies={"weight_int8": None, "float16": None},
     ),
     "int8": Format(
         write=int8,
@@ -202,7 +214,13 @@ FORMATS: dict[str, Format] = {
         calibrated=True,
         rounded=True,
         io=("float32", "int8", "uint8"),
-        remedy=f"--auto or --keep-float, which leave layers in float32, {RETRY_INT8}",
+        remedies={
+            "float32 for the layers that lose most": "max_drop",
+            "other ranges": None,
+            "equalization": "equalize",
+            "bias correction": "correct_bias",
+            "training with quantization": None,
+        },
     ),
     # 65,536 steps of an activation are as good as float: what differs is the weights, as in weight_int8.
     "int16x8": Format(
@@ -211,14 +229,14 @@ FORMATS: dict[str, Format] = {
         tolerance=Tolerance(drop=3e-3, cosine=0.99, features=0.995, logits=False),
         calibrated=True,
         io=("float32", "int16"),
-        remedy="weight_int8 or float16",
+        remedies={"weight_int8": None, "float16": None},
     ),
     "weight_int8": Format(
         write=weight_int8,
         suffix=".weight_int8.tflite",
         tolerance=Tolerance(drop=3e-3, cosine=0.99, features=0.995),
         extra="quantizer",
-        remedy="float16",
+        remedies={"float16": None},
     ),
     # A weight of 15 values: what a network loses by it is its own, and a narrow one may lose more than this.
     "weight_int4": Format(
@@ -226,7 +244,7 @@ FORMATS: dict[str, Format] = {
         suffix=".weight_int4.tflite",
         tolerance=Tolerance(drop=2e-2, cosine=0.7),
         extra="quantizer",
-        remedy="weight_int8",
+        remedies={"weight_int8": None},
     ),
     "onnx": Format(write=onnx, suffix=".onnx", tolerance=Tolerance(relative=1e-4), tflite=False, extra="onnx"),
 }

@@ -77,7 +77,12 @@ def options_for(names: Sequence[str], request: Request) -> dict[str, Options]:
 
 
 def places(directory: Path, names: Sequence[str], *, name: str) -> dict[str, Path]:
-    """Give each format's `<directory>/<name><suffix>`, or raise an OSError before the long work, as `check_path`."""
+    """Give each format's `<directory>/<name><suffix>`, or raise an OSError before the long work, as `check_path`.
+
+    Raises ValueError for no formats, and for what is none.
+    """
+    if not names:
+        raise ValueError(f"formats must name at least one of {listed(list(FORMATS))}. Received: formats={names!r}")
     paths = {key: directory / f"{name}{FORMATS[check_format(key)].suffix}" for key in names}
     if not directory.is_dir():
         check_directory(directory)

@@ -39,14 +39,14 @@ class Artifact:
 class Earlier:
     """A file of an earlier export: when it was made, and what the JSON beside it says of it.
 
-    `reason` says why it has not `passed`; what the JSON does not say is None.
+    `reason` says why it has not `passed`; what the JSON does not say is None, and so is all of a file that is not read.
     """
 
     path: Path
-    made: datetime
-    size_bytes: int
     passed: bool
     reason: str
+    made: datetime | None = None
+    size_bytes: int | None = None
     format: str | None = None
     top1: float | None = None
     agreement: float | None = None

@@ -1,5 +1,6 @@
 """The files that earlier exports left beside an export's own, as the JSON beside each tells of them."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,26 +15,31 @@ CHANGED = "it is not the file that was verified"
 
 
 def earlier_artifacts(folder: Path, reports: Sequence[Report]) -> list[Earlier]:
-    """Find what lies in the folder of an export and is not what its `reports` are of, by name."""
-    own = {Path(report.path) for report in reports if report.path is not None}
+    """Find what lies in the folder of an export and is not what its `reports` are of."""
+    own = {os.path.realpath(report.path) for report in reports if report.path is not None}
     described = [path.with_name(path.name.removesuffix(SUFFIX)) for path in sorted(folder.glob(f"*{SUFFIX}"))]
-    found = (_described(path) for path in described if path not in own and path.exists())
+    found = (_described(path) for path in described if os.path.realpath(path) not in own)
     return [one for one in found if one is not None]
 
 
 def _described(path: Path) -> Earlier | None:
-    """What the JSON of a file says; None where it is another's JSON than kres's."""
+    """What the JSON of a file says; None where there is no such file, or it is another's JSON than kres's."""
     facts = facts_beside(path)
     if facts is None:
         return None
     try:
+        if not path.exists():
+            return None
         same = facts["sha256"] == sha256(path)
         known = _figures(facts) if same else {"passed": False, "reason": CHANGED}
+        # A file keeps its time as it is renamed, and its JSON may be a copy.
+        made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return Earlier(path=path, made=made, size_bytes=size(path), **known)
+    # Another may own it, or take it away meanwhile.
+    except OSError as error:
+        return Earlier(path=path, passed=False, reason=f"it cannot be read ({error.strerror or error})")
     except (KeyError, TypeError, ValueError):
         return None
-    # A file keeps its time as it is renamed, and its JSON may be a copy.
-    made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return Earlier(path=path, made=made, size_bytes=size(path), **known)
 
 
 def _figures(facts: dict[str, Any]) -> dict[str, Any]:

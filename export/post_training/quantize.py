@@ -4,20 +4,20 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from kres.export.edges import require_edges
-from kres.export.formats import RETRY_INT8, Tolerance
+from kres.export.formats import Tolerance
 from kres.export.losses import EXACT_DB, Quantized
 from kres.export.post_training.bias import correct_bias
 from kres.export.post_training.calibration import Range, check_method, observed_ranges
 from kres.export.post_training.equalization import equalized
 from kres.export.post_training.layers import MOST_IMAGES, measured_errors
 from kres.export.post_training.units import Units, match_layers
-from kres.export.proof.comparison import measure, violations
+from kres.export.proof.comparison import in_images, measure, violations
 from kres.export.proof.reports import Reference
 from kres.export.walking import chunks
 from kres.folding import folded
@@ -28,6 +28,7 @@ logger = logging.getLogger("kres")
 
 # With more of the layers in float32 than this, a float16 file is as small and as fast.
 MOST_FLOAT = 0.5
+HALF = "where float16 is as small and as fast"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,30 +61,35 @@ class PostTraining:
         return [f"{name}={value!r}" for name, value in words.items()]
 
 
+class Goal(NamedTuple):
+    """The model's answers on the images that a loss is measured on, and how far the file's may be from them."""
+
+    expected: Reference
+    tolerance: Tolerance
+
+
 def quantize(
     model: keras.Model,
     images: np.ndarray,
     how: PostTraining,
-    expected: Reference | None = None,
+    goal: Goal | None = None,
     *,
     fixed: Mapping[str, Range] | None = None,
     io: str = "float32",
 ) -> Quantized:
     """Quantize a float32 model after training, its ranges from calibration images (n, h, w, c) as the model takes them.
 
-    `expected` are the model's answers on the images that `max_drop` is measured on, `fixed` ranges of activations that
-    are known without the images. `io` is the file's type of input and output: for integers, the layers that read and
-    compute them stay in int8. Where no trial loses as little as `max_drop` allows, the best one's `shortfall` says so.
+    With a `goal`, layers stay in float32 as `PostTraining` says of `max_drop`, until its tolerance is kept to. `fixed`
+    are ranges of activations that are known without the images. `io` is the file's type of input and output: for
+    integers, the layers that read and compute them stay in int8. Where no trial reaches the goal, the best one's
+    `shortfall` says so.
     Raises ValueError for names of no layers, for such a layer among them and for activations that are not finite.
     """
     model = equalized(model) if how.equalize else folded(model)
     maker = _Maker(model, lower(model), images, how, dict(fixed or {}))
     quantized = maker.make(match_layers(how.keep_float, list(maker.lowered.parts)))
     require_edges(quantized.twin, io)
-    if how.max_drop is None or expected is None:
-        return quantized
-    tolerance = Tolerance(logits=False).allowing(how.max_drop)
-    return _search(maker, quantized, expected, tolerance, integer_edges=io != "float32")
+    return quantized if goal is None else _search(maker, quantized, goal, integer_edges=io != "float32")
 
 
 def check_layers(model: keras.Model, how: PostTraining, io: str) -> None:
@@ -124,50 +130,58 @@ class _Maker:
         return Quantized(twin=twin, kept_float=tuple(kept), layers=tuple(layers))
 
 
-def _search(
-    maker: _Maker, first: Quantized, expected: Reference, tolerance: Tolerance, *, integer_edges: bool
-) -> Quantized:
+def _search(maker: _Maker, first: Quantized, goal: Goal, *, integer_edges: bool) -> Quantized:
     """Give the first trial that keeps to the tolerance, or the one that loses least, with what was tried."""
-    units = Units(maker.lowered)
+    units, (expected, tolerance) = Units(maker.lowered), goal
+    n, labels = len(expected.images), expected.labels is not None
     sets, end = _growing(first, units, units.edges() if integer_edges else set())
     best, least = first, (math.inf, math.inf)
     for kept in (None, *sets):
         quantized = first if kept is None else maker.make([name for name in maker.lowered.parts if name in kept])
         measured = _measured(quantized.twin, expected, tolerance)
         names = ", ".join(quantized.kept_float) or "none"
-        told = _share(quantized, units), names, measured["lost"], len(expected.images)
-        logger.info("with %s layers in float32 (%s) top-1 loses %.3g of %d images", *told)
-        if not violations(measured, tolerance, len(expected.images), labels=expected.labels is not None):
+        told = _share(quantized, units), names, in_images(measured["lost"], labels=labels), f"{n:,}"
+        logger.info("with %s layers in float32 (%s) top-1 loses %s of %s images", *told)
+        if not violations(measured, tolerance, n, labels=labels):
             return quantized
         if (loss := (measured["lost"], -measured["cosine"])) < least:
             best, least = quantized, loss
     which = f"the best of {len(sets) + 1} trials" if sets else "the only trial"
-    shortfall = (
-        f"This is {which}, with {_share(best, units)} layers in float32; at most half may be, where float16 is as "
-        f"small and as fast, and {end}. Try {RETRY_INT8}"
-    )
-    return replace(best, shortfall=shortfall)
+    return replace(best, shortfall=f"This is {which}, with {_share(best, units)} layers in float32. {end}")
 
 
 def _growing(first: Quantized, units: Units, spared: set[str]) -> tuple[list[set[str]], str]:
-    """Give sets of layers to have in float32, each within the next, and why the last is the last.
+    """Give sets of layers to have in float32, each within the next, and say why the last is the last.
 
-    They are those around the worst layer of the first twin, the worst two, four and so on, at last all that may be.
+    They are those around the worst layer of the first twin, the worst two, four and so on, at last all that fit into
+    half; a layer that does not fit with what goes with it is passed over.
     """
     every = units.layers()
     most = int(MOST_FLOAT * len(every))
     losing = dict.fromkeys(error.name for error in first.layers if (error.own_snr_db or 0.0) < EXACT_DB)
-    grown, end = [set(first.kept_float)], "no other can be"
-    for name in (name for name in losing if name not in spared):
-        more = grown[-1] | (units.around(name) - spared)
-        if (count := len(more & every)) > most:
-            end = f"{name}, the next, and what goes with it would make them {count}"
-            break
-        if more != grown[-1]:
+    wanted = {name: units.around(name) - spared for name in losing if name not in spared}
+    grown = [set(first.kept_float)]
+    for around in wanted.values():
+        more = grown[-1] | around
+        if more != grown[-1] and len(more & every) <= most:
             grown.append(more)
     last = len(grown) - 1
     places = sorted({*(2**power for power in range(last.bit_length())), last} - {0})
-    return [grown[place] for place in places], end
+    return [grown[place] for place in places], _end(grown[-1], wanted, every, most)
+
+
+def _end(last: set[str], wanted: Mapping[str, set[str]], every: set[str], most: int) -> str:
+    """Say why no more layers than the `last` set may be in float32: of those `wanted`, which is the next."""
+    kept = len(last & every)
+    if kept > most:
+        return f"More than half were to be from the start, {HALF}, and no others were tried"
+    over = {name: len((last | around) & every) for name, around in wanted.items() if not around <= last}
+    if not over:
+        return "No other layer that may be in float32 loses anything"
+    name, count = next(iter(over.items()))
+    return (
+        f"At most half may be, {HALF}: {name}, the next, and what goes with it would turn the {kept} tried into {count}"
+    )
 
 
 def _share(quantized: Quantized, units: Units) -> str:

@@ -143,10 +143,7 @@ def _top1(reference: Reference, outputs: np.ndarray, probabilities: bool) -> dic
 
 
 def violations(measured: dict[str, Any], tolerance: Tolerance, n: int, *, labels: bool) -> list[str]:
-    """Say in words which bounds are broken.
-
-    The bound on top-1 is a share of the images, but never less than one image: n images cannot show a smaller loss.
-    """
+    """Say in words which bounds are broken."""
     found = []
     difference, cosine, lost = measured["max_difference"], measured["cosine"], measured.get("lost")
     least = tolerance.cosine if lost is not None else max(tolerance.cosine, tolerance.features)
@@ -154,16 +151,22 @@ def violations(measured: dict[str, Any], tolerance: Tolerance, n: int, *, labels
         found.append(
             f"its logits differ by up to {difference:.2g} times the largest one, and may by {tolerance.relative:.2g}"
         )
-    if tolerance.drop is not None and lost is not None and lost > (allowed := max(1.0, tolerance.drop * n)):
+    if lost is not None and lost > (allowed := tolerance.allowed_loss(n, labels=labels)):
         how = "loses" if labels else "is expected to lose"
         # Each changed answer is worth plus or minus one image, so their sum strays by the root of their number.
         chance = (n * (1 - measured["agreement"])) ** 0.5
-        words = f"top-1 {how} {lost:.3g} of {n} images, and may lose {int(allowed) if labels else allowed:.3g}"
+        words = f"top-1 {how} {in_images(lost, labels=labels)} of {n:,} images"
+        words += f", and may lose {in_images(allowed, labels=labels)}"
         luck = f" (that may be chance, which makes about {chance:.0f} more or less: more images show it better)"
         found.append(words + (luck if lost - allowed <= 2 * chance else ""))
     if cosine < least:
         found.append(f"its outputs are too unlike the model's: their mean cosine is {cosine:.3f}, not at least {least}")
     return found
+
+
+def in_images(loss: float, *, labels: bool) -> str:
+    """Write a loss of top-1: whole images where they are counted by labels, and tenths where it is expected."""
+    return f"{loss:,.0f}" if labels else f"{loss:,.1f}"
 
 
 def is_probability(outputs: np.ndarray) -> bool:

@@ -49,7 +49,7 @@ def bench(
     for name, rate in figures.items():
         typer.echo(f"{name:22}{'images are arrays' if rate is None else f'{rate:,.0f} images/s'}")
     operations = "compiled operations" if speed.compiled else "TensorFlow's own operations"
-    typer.echo(f"{'training squares by':22}{operations}")
+    typer.echo(f"{'JPEGs are cut by':22}{operations}")
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in speed.shares.items())
     typer.echo(f"of training's time: {shares}")
     typer.echo(f"bottleneck: {speed.bottleneck} ({ADVICE[speed.bottleneck]})")

@@ -32,7 +32,7 @@ def test_a_person_is_told_the_figures_and_the_bottleneck(photos):
         "reading and decoding",
         "training pipeline",
         "evaluation pipeline",
-        "training squares by",
+        "JPEGs are cut by",
         "of training's time",
         "bottleneck: ",
     )

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from kres import export
+from kres.export import delivery
 from kres.export.beside import sha256
 from kres.export.conversion.casts import without_casts
 from kres.export.files.inspection import inspect
 from kres.export.losses import EXACT_DB
+from kres.export.post_training import quantize as post_training
+from kres.export.proof import comparison
 from kres.quantization import observe_ranges, quantized_twin
 
 
@@ -124,6 +127,7 @@ def test_a_drop_that_cannot_be_met_stops_no_other_format(model, images, tmp_path
     reports = export.export_all(model, tmp_path, ["int8", "dynamic"], **options)
     # The best trial is there to be looked at: written, run and measured, and judged by the drop that was asked for.
     assert re.search(r"top-1 loses .* may lose 1.*\. This is the best of \d+ trials, with .*\. Try ", reports[0].reason)
+    assert "Try other ranges, equalization, bias correction or training" in reports[0].reason
     assert not reports[0].passed and reports[0].tolerance.drop == 0.001 and reports[0].lost > 1 and reports[0].layers
     # The second one was written, run and judged: this reference is wrong about it too.
     assert "top-1 loses" in reports[1].reason
@@ -144,6 +148,47 @@ def test_a_drop_that_cannot_be_met_stops_no_other_format(model, images, tmp_path
     assert reports[0].path == str(rejected) and inspect(rejected).format == "int8"
     assert told["reason"] == reports[0].reason and told["sha256"] == sha256(rejected)
     assert list(told) == list(kept) and told["verification"]["tolerance"]["drop"] == 0.001
+
+
+def test_what_may_help_is_what_is_left_to_ask_for(model, images, tmp_path, monkeypatch):
+    """A file that strays from the twin that it was made from, though the twin kept to the bound."""
+    wrong = (np.asarray(model(images)).argmax(1) + 1) % 5
+    expected = export.Reference(images=images, labels=wrong, outputs=np.eye(5, dtype=np.float32)[wrong])
+    monkeypatch.setattr(post_training, "violations", lambda *arguments, **options: [])
+
+    def advice(network, **how):
+        given = {"calibration": images} if network is model else {}
+        request = export.Request(how=export.PostTraining(**how))
+        (report,) = export.export_all(network, tmp_path, ["int8"], expected=expected, request=request, **given)
+        assert not report.passed and "--" not in report.reason
+        return report.reason.partition(". Try ")[2]
+
+    rest = "other ranges, equalization, bias correction or training with quantization"
+    whole = delivery._advice("int8", model, export.PostTraining(), None)
+    assert whole == f"Try float32 for the layers that lose most, {rest}"
+    assert advice(model, max_drop=0.0, correct_bias=True) == "other ranges, equalization or training with quantization"
+    twin = quantized_twin(model)
+    observe_ranges(twin, [images])
+    assert advice(twin) == ""
+
+
+def test_a_search_is_judged_as_its_file_is(model, images, tmp_path, monkeypatch):
+    bounds, violations = [], comparison.violations
+
+    def noted(measured, tolerance, *arguments, **options):
+        bounds.append(tolerance)
+        return violations(measured, tolerance, *arguments, **options)
+
+    monkeypatch.setattr(post_training, "violations", noted)
+    options = {"quantization": "int8", "calibration": images}
+    report = export.tflite(model, tmp_path / "m", **options, max_drop=5.0)
+    assert bounds and all(bound is report.tolerance for bound in bounds)
+
+
+def test_no_formats_are_refused_by_name(model, tmp_path):
+    with pytest.raises(ValueError, match=r"formats must name at least one of saved_model, .*Received: formats=\[\]"):
+        export.export_all(model, tmp_path / "new", [])
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Speed:
     evaluation: float
     """Of the evaluation pipeline."""
     compiled: bool
-    """Whether compiled operations cut training's squares, and not TensorFlow's own, which takes longer."""
+    """Whether compiled operations cut training's squares out of JPEGs, and not TensorFlow's own, which takes longer."""
     shares: dict[str, float]
     """Of the training pipeline's time: storage, decode (crop and resize included) and augmentation, 1 together."""
 
@@ -67,11 +67,14 @@ def measure_speed(
         side_px=augmentation.side_px,
         flip=False,
     )
+    compiled = _cut_by_compiled(source, images, augmentation)
     stages: dict[str, Pipeline] = {
         "reading": lambda part: _mapped(source, _touched, part, batch_size),
         "decoding": lambda part: _mapped(source, _decoded, part, batch_size),
-        "crop": lambda part: _training(source, images, crop_alone, part, batch_size),
-        "training": lambda part: _training(source, images, replace(augmentation, repeats=1), part, batch_size),
+        "crop": lambda part: _training(source, images, crop_alone, part, batch_size, compiled=compiled),
+        "training": lambda part: _training(
+            source, images, replace(augmentation, repeats=1), part, batch_size, compiled=compiled
+        ),
         "evaluation": lambda part: _evaluation(source, images, part, batch_size),
     }
     if source.train.encoded is None:
@@ -87,12 +90,12 @@ def measure_speed(
         decoding=rates.get("decoding"),
         training=rates["training"],
         evaluation=rates["evaluation"],
-        compiled=_compiled(source, images, augmentation),
+        compiled=compiled,
         shares=_shares(rates),
     )
 
 
-def _compiled(source: Source, images: Images, augmentation: Augmentation) -> bool:
+def _cut_by_compiled(source: Source, images: Images, augmentation: Augmentation) -> bool:
     preprocess = preprocess_of(images, size_px=images.train_size_px)
     return squares_of(source.train, preprocess=preprocess, augmentation=augmentation, flip=False) is not None
 
@@ -134,7 +137,7 @@ def _decoded(split: Split, index: tf.Tensor) -> tf.Tensor:
 
 
 def _training(
-    source: Source, images: Images, augmentation: Augmentation, steps: range, batch_size: int
+    source: Source, images: Images, augmentation: Augmentation, steps: range, batch_size: int, *, compiled: bool
 ) -> tf.data.Dataset:
     return training_batches(
         source,
@@ -144,6 +147,7 @@ def _training(
         batch_size=batch_size,
         steps=steps,
         seed=0,
+        compiled=compiled,
     )
 
 

@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 VARIABLE = "KRES_COMPILED"
 INTERPOLATION = "bilinear"
-AT_ONCE = 64
-"""Images of a call: so many that little but decoding counts, so few that calls side by side take little memory."""
+AT_ONCE = 16
+"""Images of a call: so many that little but decoding counts, so few that files in waiting take little memory."""
 SOURCE = Path(compiled.__file__).with_name("jpegs.cc")
 
 Inputs = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
@@ -62,15 +62,13 @@ class Squares:
 
     def batches(self, examples: tf.data.Dataset, size: int) -> tf.data.Dataset:
         """Whole batches of `size` of `examples`, tuples that begin with `inputs`, with the squares in their place."""
-        chunk = next(divisor for divisor in range(min(size, AT_ONCE), 0, -1) if size % divisor == 0)
 
         @tf.autograph.experimental.do_not_convert
         def with_squares(inputs: Inputs, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return self.cut(inputs), *others
 
-        chunks = examples.batch(chunk, drop_remainder=True)
-        chunks = chunks.map(with_squares, num_parallel_calls=tf.data.AUTOTUNE)
-        return chunks if chunk == size else chunks.rebatch(size, drop_remainder=True)
+        chunks = examples.batch(AT_ONCE).map(with_squares, num_parallel_calls=tf.data.AUTOTUNE)
+        return chunks.rebatch(size, drop_remainder=True)
 
     def _alone(self, inputs: Inputs) -> tf.Tensor:
         encoded, uniform, flip = inputs
@@ -97,12 +95,12 @@ def jpeg_operations() -> ModuleType | None:
     if os.environ.get(VARIABLE) == "0":
         return None
     try:
-        operations = compiled.build(SOURCE)
-        _prove(operations)
+        # As tf.data computes: at once, and on the CPU, since a GPU's resize would round otherwise.
+        with tf.init_scope(), tf.device("CPU:0"):
+            return compiled.build(SOURCE, _prove)
     except compiled.NotBuiltError as error:
-        logger.info("JPEGs are read by TensorFlow's operations, which takes about half as long again: %s", error)
+        logger.warning("JPEGs are cut by TensorFlow's operations, which takes about half as long again: %s", error)
         return None
-    return operations
 
 
 def _prove(operations: ModuleType) -> None:

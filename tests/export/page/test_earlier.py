@@ -11,9 +11,10 @@ import pytest
 from kres import export
 from kres.export import sidecar
 from kres.export.about import About
-from kres.export.beside import path_of
+from kres.export.beside import path_of, sha256
 from kres.export.naming import previous_name, rejected_name
 from kres.export.page import Artifact, Page, earlier_artifacts, html
+from kres.export.page import earlier as earlier_files
 from kres.export.page.earlier import CHANGED
 from kres.export.proof.reports import Report
 from tests.export.page.test_document import section
@@ -90,6 +91,35 @@ def test_an_export_s_own_files_are_not_earlier_ones(folder):
     assert [one.path.name for one in earlier_artifacts(folder, own)] == ["m.int8.tflite.previous", "m.saved_model"]
     unmade = [replace(one, path=None, size_bytes=None) for one in own]
     assert len(earlier_artifacts(folder, unmade)) == 4
+
+
+def test_an_own_file_is_known_however_it_is_named(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    own = [report(Path(folder.name, name), "float32") for name in ("m.float32.tflite", "m.saved_model")]
+    assert not Path(own[0].path).is_absolute()
+    names = [one.path.name for one in earlier_artifacts(folder, own)]
+    assert names == ["m.int8.tflite.previous", "m.int8.tflite.rejected"]
+
+
+def test_a_file_that_vanishes_or_is_not_readable_costs_no_report(folder, monkeypatch):
+    def read(path):
+        if path.name == "m.float32.tflite":
+            path.unlink()
+        if path.name == "m.int8.tflite.previous":
+            raise PermissionError(13, "Permission denied", str(path))
+        return sha256(path)
+
+    monkeypatch.setattr(earlier_files, "sha256", read)
+    found = earlier_artifacts(folder, [])
+    assert [one.passed for one in found] == [False, False, False, True]
+    assert [one.reason for one in found[:2]] == [
+        "it cannot be read (No such file or directory)",
+        "it cannot be read (Permission denied)",
+    ]
+    assert found[0].made is None and found[0].size_bytes is None and found[3].size_bytes > 1000
+    text = html(Page(title="t", artifacts=(), earlier=found))
+    assert section(text, "artifacts").count("✗ not known: it cannot be read") == 2
+    assert "m.float32.tflite" not in section(text, "size") and "m.saved_model" in section(text, "size")
 
 
 def test_of_a_file_that_was_changed_the_json_says_nothing(folder):

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from kres import export
+from kres.export.formats import FORMATS
 from kres.export.losses import LayerError, Quantized, decibels
 from kres.export.post_training import quantize as post_training
 from kres.export.post_training.bias import correct_bias
 from kres.export.post_training.calibration import collect_ranges
 from kres.export.post_training.equalization import equalized
 from kres.export.post_training.layers import energy
-from kres.export.post_training.quantize import PostTraining, quantize
+from kres.export.post_training.quantize import Goal, PostTraining, quantize
 from kres.export.post_training.units import Units
 from kres.folding import folded
 from kres.lowering import lower
@@ -44,6 +45,11 @@ def scaled(logits):
         first.set_weights([kernel * scale, bias * scale])
         second.set_weights([following / scale[:, None], other])
     return model
+
+
+def goal(expected, max_drop):
+    """What `deliver` makes of `max_drop`."""
+    return Goal(expected, FORMATS["int8"].tolerance.allowing(max_drop))
 
 
 def loss(model, twin, images):
@@ -136,7 +142,7 @@ def spoilt(logits):
 def test_the_worst_layers_stay_in_float32_until_the_drop_is_met(spoilt, many):
     expected = export.reference(spoilt, many)
     without = quantize(spoilt, many, PostTraining())
-    found = quantize(spoilt, many, PostTraining(max_drop=1.6), expected)
+    found = quantize(spoilt, many, PostTraining(), goal(expected, 1.6))
     agreement = [np.mean(np.argmax(made.twin(many), 1) == expected.outputs.argmax(1)) for made in (without, found)]
     assert agreement[0] < 0.8 < 0.95 < agreement[1]
     assert without.kept_float == ()
@@ -149,7 +155,7 @@ def test_the_search_spares_the_layers_that_integer_input_and_output_need(spoilt,
     monkeypatch.setattr(post_training._Maker, "make", lambda maker, kept: tried.append(set(kept)) or make(maker, kept))
     assert Units(lower(spoilt)).edges() == {"stem_conv", "predictions"}
     # The stem is what loses here, so that nothing else helps.
-    found = quantize(spoilt, many, PostTraining(max_drop=1.6), export.reference(spoilt, many), io="int8")
+    found = quantize(spoilt, many, PostTraining(), goal(export.reference(spoilt, many), 1.6), io="int8")
     assert f"of {len(tried)} trials" in found.shortfall and set(found.kept_float) in tried
     assert len(tried) > 1 and not set().union(*tried) & {"stem_conv", "predictions"}
 
@@ -157,11 +163,11 @@ def test_the_search_spares_the_layers_that_integer_input_and_output_need(spoilt,
 def test_a_drop_that_cannot_be_met_gives_the_best_trial_and_says_why_there_is_no_better(logits, many):
     other = (np.asarray(logits(many)).argmax(1) + 1) % 5
     expected = export.Reference(images=many, labels=other, outputs=np.eye(5, dtype=np.float32)[other])
-    found = quantize(logits, many, PostTraining(max_drop=0.0), expected)
+    found = quantize(logits, many, PostTraining(), goal(expected, 0.0))
     words = (
-        r"This is the best of \d trials, with \d of 11 layers in float32; at most half may be, .*, and (.*), the next, "
+        r"This is the best of \d trials, with \d of 11 layers in float32\. At most half may be, .*: (.*), the next, "
     )
-    said = re.match(words + r"and what goes with it would make them (\d+)\. ", found.shortfall)
+    said = re.match(words + r"and what goes with it would turn the \d tried into (\d+)$", found.shortfall)
     assert said and int(said[2]) > 5 >= len(found.kept_float)
     assert said[1] in Units(lower(logits)).layers() - set(found.kept_float)
 
@@ -174,7 +180,7 @@ def test_the_best_trial_is_not_always_the_last(spoilt, many, monkeypatch):
     monkeypatch.setattr(
         post_training._Maker, "make", lambda maker, kept: tried.append(tuple(kept)) or make(maker, kept)
     )
-    found = quantize(spoilt, many, PostTraining(max_drop=1.0), export.reference(spoilt, many))
+    found = quantize(spoilt, many, PostTraining(), goal(export.reference(spoilt, many), 1.0))
     assert len(tried) > 2 and found.kept_float == tried[1]
 
 
@@ -189,12 +195,16 @@ def test_sets_of_layers_grow_to_all_that_may_be(logits):
     assert len(stem | block) <= 5 and not stem & block
     # What goes with the stem is kept already: the next one's turn. The output's layer is never one.
     sets, end = growing("stem_conv", "predictions", "block1_2_conv", kept=tuple(stem))
-    assert sets == [stem | block] and end == "no other can be"
-    both = stem | block
-    other = min(name for name in units.layers() if len(units.around(name) | both) > 5)
-    sets, end = growing("stem_conv", "block1_2_conv", other)
-    count = len(units.around(other) | both)
-    assert sets == [stem, both] and end == f"{other}, the next, and what goes with it would make them {count}"
+    assert sets == [stem | block] and end == "No other layer that may be in float32 loses anything"
+    # A layer that does not fit into half with what goes with it is passed over for one that does.
+    sets, end = growing("block1_2_conv", "add_1", "add", "stem_conv")
+    four = block | units.around("add_1")
+    assert sets == [block, four, four | stem] and len(sets[-1]) == 5
+    assert end.startswith("At most half may be, ")
+    assert end.endswith(": add, the next, and what goes with it would turn the 5 tried into 8")
+    most = tuple(sorted(units.layers())[:6])
+    sets, end = growing("stem_conv", "block1_2_conv", kept=most)
+    assert not sets and end.startswith("More than half were to be from the start, ")
 
 
 @pytest.mark.parametrize(

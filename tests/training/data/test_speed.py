@@ -8,9 +8,12 @@ import tensorflow as tf
 from PIL import Image
 
 from kres.training.data import arrays
+from kres.training.data import speed as speed_module
 from kres.training.data.source import Source, from_files
 from kres.training.data.speed import STAGES, measure_speed
+from kres.training.data.squares import jpeg_operations
 from kres.training.settings import Augmentation, Images
+from tests.support import skip_or_fail
 
 IMAGES = Images(train_size_px=32, test_size_px=32, crop=0.875, mean=(0.5,) * 3, std=(0.25,) * 3)
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 60, 80, 3), dtype=np.uint8)
@@ -66,3 +69,21 @@ def test_arrays_are_not_decoded_and_heavy_augmentation_is_the_bottleneck():
 def test_fewer_images_than_a_batch_are_refused(count, batch_size):
     with pytest.raises(ValueError, match=f"Received: count={count}, batch_size={batch_size}"):
         measure_speed(_jpegs(), IMAGES, Augmentation(crop="none"), count=count, batch_size=batch_size)
+
+
+def test_what_cuts_the_squares_of_training_cuts_those_of_the_crop_alone(monkeypatch):
+    """Or the difference between the two would count as augmentation."""
+    if jpeg_operations() is None:
+        skip_or_fail("the operations for JPEGs cannot be compiled")
+    asked = []
+    real = speed_module.training_batches
+
+    def batches(*arguments, compiled, **options):
+        asked.append(compiled)
+        return real(*arguments, compiled=compiled, **options)
+
+    monkeypatch.setattr(speed_module, "training_batches", batches)
+    flipped = Augmentation(crop="random_area")
+    for augmentation in (flipped, replace(flipped, lighting=0.1)):
+        measure_speed(_jpegs(), IMAGES, augmentation, count=8, batch_size=8)
+    assert asked == [True, True, False, False]

@@ -1,5 +1,6 @@
 """Squares of the compiled operations are those of TensorFlow's own, pixel for pixel."""
 
+import functools
 import io
 import logging
 
@@ -36,11 +37,15 @@ FILES = {
     "4:4:4": _file(quality=95, subsampling=0),
     "tall": _file(PICTURE.transpose(1, 0, 2)),
     "grey": _file(mode="L"),
-    "progressive": _file(progressive=True),
     "restarts": _file(restart_marker_rows=1),
     "a few pixels": _file(NOISE[:5, :9]),
 }
-OTHERS = {"inks": _file(mode="CMYK"), "PNG": _file(NOISE, kind="PNG"), "BMP": _file(NOISE, kind="BMP")}
+OTHERS = {
+    "inks": _file(mode="CMYK"),
+    "progressive": _file(progressive=True),
+    "PNG": _file(NOISE, kind="PNG"),
+    "BMP": _file(NOISE, kind="BMP"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -57,17 +62,24 @@ def _split(files):
 
 def _both(files, augmentation, *, size, count=20):
     """The squares (count, s, s, 3) of files in turn, as a chunk and image by image."""
+    return [cut() for cut in _cutters(files, augmentation, size=size, count=count)]
+
+
+def _cutters(files, augmentation, *, size, count):
     split = _split(files)
     preprocess = Preprocess(size=size, crop=1.0, mean=MEAN, std=STD)
     together = squares.squares_of(split, preprocess=preprocess, augmentation=augmentation, flip=augmentation.flip)
     places = [(tf.constant(i % len(files), tf.int64), Numbers(0, tf.constant(i, tf.int64))) for i in range(count)]
-    chunk = [together.inputs(index, numbers) for index, numbers in places]
-    found = together.cut(tuple(tf.stack(parts) for parts in zip(*chunk, strict=True)))
-    alone = []
-    for index, numbers in places:
+
+    def chunk():
+        inputs = [together.inputs(index, numbers) for index, numbers in places]
+        return together.cut(tuple(tf.stack(parts) for parts in zip(*inputs, strict=True))).numpy()
+
+    def alone(index, numbers):
         image = read_square(split, index, numbers, preprocess=preprocess, augmentation=augmentation)
-        alone.append(augment_image(image, numbers, augmentation=augmentation, flip=augmentation.flip))
-    return found.numpy(), np.stack(alone)
+        return augment_image(image, numbers, augmentation=augmentation, flip=augmentation.flip)
+
+    return chunk, lambda: np.stack([alone(*place) for place in places])
 
 
 @pytest.mark.parametrize("size", [48, 20, 7], ids=["whole", "at a half", "at an eighth"])
@@ -91,7 +103,7 @@ def test_a_box_that_is_sixteen_times_as_large_is_averaged_too():
 
 def test_sides_are_those_of_the_headers_and_none_of_other_files(operations):
     sides = operations.kres_jpeg_sides(contents=[FILES["tall"], FILES["grey"], *OTHERS.values(), b"", b"\xff\xd8\xff"])
-    assert sides.numpy().tolist() == [[420, 280], [280, 420]] + [[0, 0]] * 5
+    assert sides.numpy().tolist() == [[420, 280], [280, 420]] + [[0, 0]] * (len(OTHERS) + 2)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +113,11 @@ def test_sides_are_those_of_the_headers_and_none_of_other_files(operations):
         (FILES["4:2:0"][:100], (0, 0, 280, 420), "Premature end|marker"),
         (b"no image at all", (0, 0, 4, 4), "Not a JPEG"),
         (FILES["4:2:0"], (0, 0, 281, 420), "crop"),
-        (FILES["4:2:0"], (-1, 0, 20, 20), "crop"),
+        (FILES["4:2:0"], (-1, 0, 20, 20), "no image"),
         (FILES["4:2:0"], (0, 401, 20, 20), "crop"),
-        (FILES["4:2:0"], (0, 0, 0, 20), "crop"),
-        (FILES["4:2:0"], (0, -5, 20, 20), "crop"),
-        (FILES["4:2:0"], (0, 0, 20, 0), "crop"),
+        (FILES["4:2:0"], (0, 0, 0, 20), "no image"),
+        (FILES["4:2:0"], (0, -5, 20, 20), "no image"),
+        (FILES["4:2:0"], (0, 0, 20, 0), "no image"),
     ],
 )
 def test_what_cannot_be_cut_is_an_error(operations, content, box, message):
@@ -120,50 +132,64 @@ def test_every_file_takes_a_box_and_a_flip(operations):
         operations.kres_jpeg_squares(contents=[FILES["tall"]], boxes=[(0, 0, 9)], flips=[False], size=8)
 
 
+def _or_error(make):
+    try:
+        return make()
+    except tf.errors.InvalidArgumentError:
+        return None
+
+
 def test_damaged_files_fail_or_decode_as_they_do_alone():
-    """Bytes turned round anywhere: what TensorFlow decodes has its pixels, and nothing ends the process."""
+    """Bytes turned round anywhere, and in the header: what TensorFlow decodes has its pixels here."""
     dice = np.random.default_rng(0)
-    whole = FILES["4:2:0"]
-    for _ in range(60):
+    whole = FILES["restarts"]
+    failed = 0
+    for turn in range(60):
         damaged = bytearray(whole)
-        for place in dice.integers(2, len(whole), 3):
+        for place in dice.integers(2, 700 if turn % 2 else len(whole), 3):
             damaged[place] ^= int(dice.integers(1, 256))
-        try:
-            found, alone = _both([bytes(damaged)], AREA, size=24, count=1)
-        except tf.errors.InvalidArgumentError:
-            continue
-        np.testing.assert_array_equal(found, alone)
+        squares_of, read = _cutters([bytes(damaged)], AREA, size=24, count=1)
+        alone = _or_error(read)
+        failed += alone is None
+        if alone is not None:
+            np.testing.assert_array_equal(_or_error(squares_of), alone)
+    assert 5 < failed < 40
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-@pytest.mark.parametrize("repeats", [1, 2])
-@pytest.mark.parametrize("batch_size", [8, 160])
-def test_batches_are_the_same_with_them_and_without(tmp_path, batch_size, repeats, replicas):
+@pytest.fixture
+def folder(tmp_path):
     for number, content in enumerate(FILES.values()):
-        folder = tmp_path / str(number % 2)
-        folder.mkdir(exist_ok=True)
-        (folder / f"{number}.jpg").write_bytes(content)
-    source, images = load(tmp_path), Images(train_size_px=16, test_size_px=16, crop=1.0, mean=MEAN, std=STD)
+        path = tmp_path / str(number % 2) / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    return load(tmp_path)
+
+
+@pytest.fixture
+def cuts(monkeypatch):
+    """Counts the graphs that cut squares by the compiled operations."""
+    traced = []
+    cut = squares.Squares.cut
+    monkeypatch.setattr(squares.Squares, "cut", lambda self, inputs: traced.append(1) or cut(self, inputs))
+    return traced
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "repeats", "replicas"), [(8, 1, 1), (8, 2, 2), (13, 1, 1), (16, 1, 1), (160, 2, 2)]
+)
+def test_batches_are_the_same_with_them_and_without(folder, cuts, batch_size, repeats, replicas):
+    images = Images(train_size_px=16, test_size_px=16, crop=1.0, mean=MEAN, std=STD)
     augmentation = Augmentation(crop="random_area", flip=True, repeats=repeats)
-    found, expected = (
-        list(
-            training_batches(
-                source,
-                images,
-                augmentation,
-                size_px=16,
-                batch_size=batch_size,
-                steps=range(1, 3),
-                seed=3,
-                replicas=replicas,
-                local_replicas=replicas,
-                compiled=compiled,
-            )
-        )
-        for compiled in (True, False)
-    )
-    assert len(found) == len(expected) == 2 * replicas
-    for ours, theirs in zip(found, expected, strict=True):
+    options = {"replicas": replicas, "local_replicas": replicas, "seed": 3, "batch_size": batch_size, "size_px": 16}
+    steps = range(1, 3)
+    expected = training_batches(folder, images, augmentation, steps=steps, compiled=False, **options)
+    assert not cuts
+    found = training_batches(folder, images, augmentation, steps=steps, **options)
+    assert cuts
+    assert found.element_spec == expected.element_spec
+    pairs = list(zip(found, expected, strict=True))
+    assert len(pairs) == 2 * replicas
+    for ours, theirs in pairs:
         for part, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(part, other)
 
@@ -180,10 +206,9 @@ def test_there_are_none_where_images_are_made_one_by_one(augmentation):
 
 
 @pytest.fixture
-def forgotten():
-    squares.jpeg_operations.cache_clear()
-    yield
-    squares.jpeg_operations.cache_clear()
+def forgotten(monkeypatch):
+    """As in a process that has not asked yet; what this one has loaded stays, since it can be loaded only once."""
+    monkeypatch.setattr(squares, "jpeg_operations", functools.cache(squares.jpeg_operations.__wrapped__))
 
 
 def test_without_a_compiler_it_is_told_once(forgotten, monkeypatch, caplog):
@@ -201,12 +226,21 @@ def test_the_environment_switches_them_off(forgotten, monkeypatch, caplog):
     assert not caplog.messages
 
 
-def test_operations_that_give_other_pixels_are_not_used(forgotten, monkeypatch, caplog):
+def test_operations_that_give_other_pixels_are_not_used():
     class Darker:
         def kres_jpeg_squares(self, **options):
             return tf.zeros((1, options["size"], options["size"], 3), tf.uint8)
 
-    monkeypatch.setattr(squares.compiled, "build", lambda source: Darker())
-    with caplog.at_level(logging.INFO):
-        assert squares.jpeg_operations() is None
-    assert "not TensorFlow's" in caplog.text
+    with pytest.raises(squares.compiled.NotBuiltError, match="not TensorFlow's"):
+        squares._prove(Darker())
+
+
+def test_they_are_proven_within_a_graph_too(forgotten, operations):
+    @tf.function
+    def sides():
+        return squares.jpeg_operations().kres_jpeg_sides(contents=[FILES["tall"]])
+
+    # Of the same library: this process has registered its operations already.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(squares.compiled, "build", lambda source, prove: prove(operations) or operations)
+        assert sides().numpy().tolist() == [[420, 280]]

@@ -7,9 +7,10 @@ digest of all that it was made of. It may be deleted at any time.
 import hashlib
 import logging
 import os
+import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,8 @@ from kres.writing import write_atomically
 
 logger = logging.getLogger(__name__)
 
+Command = tuple[str, ...]
+
 COMPILERS = ("c++", "g++", "clang++")
 TIMEOUT_S = 300
 
@@ -29,38 +32,35 @@ FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-s
 
 
 class NotBuiltError(RuntimeError):
-    """Operations cannot be compiled or loaded here; the message is a phrase that says why."""
+    """Operations cannot be had here; the message is a phrase that says why."""
 
 
-def build(source: Path) -> ModuleType:
-    """The operations of a C++ `source` that uses TensorFlow's C interface and libjpeg-turbo's.
+def build(source: Path, prove: Callable[[ModuleType], None]) -> ModuleType:
+    """The operations of a C++ `source` that uses TensorFlow's C interface and libjpeg-turbo's, once `prove` took them.
 
-    Raises NotBuiltError where there is no compiler, no libjpeg-turbo, or what they make cannot be loaded.
+    Raises NotBuiltError where there is no compiler, no libjpeg-turbo, or what they make cannot be loaded or proven;
+    `prove` may raise it, too.
     """
     compiler = _compiler()
     errors = []
     for libjpeg in _libjpegs():
         try:
-            library = _compiled(source, compiler, libjpeg)
-            try:
-                return _loaded(library)
-            except NotBuiltError:  # what lies there may be damaged
-                library.unlink(missing_ok=True)
-                return _loaded(_compiled(source, compiler, libjpeg))
-        except NotBuiltError as error:
+            return _usable(source, compiler, libjpeg, prove)
+        except (NotBuiltError, OSError, RuntimeError) as error:  # a cache that is closed, or no home at all
             errors.append(str(error))
     raise NotBuiltError("; ".join(dict.fromkeys(errors)))
 
 
-def _compiler() -> str:
-    wanted = os.environ.get("CXX")
-    found = next(filter(None, map(shutil.which, [wanted] if wanted else COMPILERS)), None)
-    if found is None:
-        raise NotBuiltError(f"no compiler {wanted or ', '.join(COMPILERS)} on the PATH")
-    return found
+def _compiler() -> Command:
+    """What $CXX says, which may be several words, or the first compiler that is there."""
+    candidates = [shlex.split(os.environ["CXX"])] if os.environ.get("CXX") else [[name] for name in COMPILERS]
+    for words in candidates:
+        if shutil.which(words[0]):
+            return tuple(words)
+    raise NotBuiltError(f"no compiler {', '.join(words[0] for words in candidates)} on the PATH")
 
 
-def _libjpegs() -> Iterator[tuple[str, ...]]:
+def _libjpegs() -> Iterator[Command]:
     """Flags by which a compiler finds libjpeg-turbo: Pillow's, with TensorFlow's headers of it, or the system's."""
     site = Path(PIL.__file__).parents[1]
     for library in [*site.glob("pillow.libs/libjpeg*.so*"), *site.glob("PIL/.dylibs/libjpeg*.dylib")]:
@@ -69,30 +69,43 @@ def _libjpegs() -> Iterator[tuple[str, ...]]:
     yield ("-ljpeg",)
 
 
-def _compiled(source: Path, compiler: str, libjpeg: tuple[str, ...]) -> Path:
+def _usable(source: Path, compiler: Command, libjpeg: Command, prove: Callable[[ModuleType], None]) -> ModuleType:
     tensorflow = [f"-I{tf.sysconfig.get_include()}", *tf.sysconfig.get_link_flags()]
-    command = [compiler, *FLAGS, str(source), *tensorflow, *libjpeg]
-    # Machines that share a home may have other processors, which the macros tell apart; they tell of the compiler, too.
-    macros = _run([compiler, *FLAGS, "-dM", "-E", "-x", "c++", os.devnull])
-    made_of = "\n".join([source.read_text(), tf.__version__, *command, macros])
-    digest = hashlib.sha256(made_of.encode()).hexdigest()[:24]
-    library = user_cache() / "kres" / "compiled" / f"{source.stem}-{digest}.so"
-    if library.exists():
-        return library
-    logger.info("Compiling %s for this machine, once: %s", source.name, library)
+    command = [*compiler, *FLAGS, str(source), *tensorflow, *libjpeg]
+    library = _place(source, compiler, command)
+    was_there = library.exists()
+    if not was_there:
+        _compile(command, library)
     try:
-        library.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(library, lambda aside: _run([*command, "-o", str(aside)]))
-    except OSError as error:
-        raise NotBuiltError(str(error)) from error
-    return library
+        return _loaded(library, prove)
+    except NotBuiltError:
+        if not was_there:
+            raise
+        _compile(command, library)  # it may be damaged
+        return _loaded(library, prove)
+
+
+def _place(source: Path, compiler: Command, command: list[str]) -> Path:
+    """Where the library of this very source, command and processor lies."""
+    # Machines that share a home may have other processors, which the macros tell apart; they tell of the compiler, too.
+    macros = _run([*compiler, *FLAGS, "-dM", "-E", "-x", "c++", os.devnull])
+    texts = [path.read_text() for path in sorted(source.parent.iterdir()) if path.suffix in (".cc", ".h")]
+    digest = hashlib.sha256("\n".join([tf.__version__, *command, macros, *texts]).encode())
+    return user_cache() / "kres" / "compiled" / f"{source.stem}-{digest.hexdigest()[:24]}.so"
+
+
+def _compile(command: list[str], library: Path) -> None:
+    logger.info("Compiling an operation for this machine, once: %s", library)
+    library.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(library, lambda aside: _run([*command, "-o", str(aside)]))
 
 
 def _run(command: list[str]) -> str:
     """What a compiler writes to standard output; NotBuiltError with its first error where it fails."""
+    english = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S)
-    except (subprocess.TimeoutExpired, OSError) as error:
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S, env=english)
+    except subprocess.TimeoutExpired as error:
         raise NotBuiltError(str(error)) from error
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines() or ["without a word"]
@@ -101,8 +114,11 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def _loaded(library: Path) -> ModuleType:
+def _loaded(library: Path, prove: Callable[[ModuleType], None]) -> ModuleType:
     try:
-        return tf.load_op_library(str(library))
-    except (tf.errors.OpError, OSError, RuntimeError) as error:
-        raise NotBuiltError(f"{library} cannot be loaded: {error}") from error
+        operations = tf.load_op_library(str(library))
+        prove(operations)
+    # Without the attribute the operations were not registered: those of another library bear their names here.
+    except (tf.errors.OpError, OSError, AttributeError) as error:
+        raise NotBuiltError(f"{library} cannot be used: {error}") from error
+    return operations

@@ -1,19 +1,12 @@
-// Two TensorFlow operations for training on JPEGs. KresJpegSides reads sizes from the headers of files. KresJpegSquares
-// cuts a square out of each: the pixels of decode_and_crop_jpeg, of a bilinear resize and of a flip, bit for bit, in one
-// pass over the rows and without an image in between.
-//
-// They speak the C interfaces of TensorFlow and of libjpeg-turbo (as libjpeg 6.2), which outlive their versions.
+// Two TensorFlow operations for training on JPEGs. KresJpegSides reads sizes from the headers of files, and KresJpegSquares
+// cuts a square out of each. They speak TensorFlow's C interface, which outlives its versions.
 
-#include <algorithm>
-#include <csetjmp>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <initializer_list>
 #include <vector>
 
-#include <jpeglib.h>
-#include <jerror.h>
+#include "jpeg_square.h"
 
 #include "tensorflow/c/kernels.h"
 #include "tensorflow/c/ops.h"
@@ -23,160 +16,8 @@
 
 namespace {
 
-constexpr int kChannels = 3;
-
-// A pixel, and a value behind it that counts for nothing: four fill a vector register.
-typedef float Pixel __attribute__((vector_size(16)));
-
-struct Box {
-  int32_t top, left, height, width;
-};
-
-// Which two places of a row (or column) an output place lies between, and how far from the lower one.
-struct Place {
-  int lower, upper;
-  float share;
-};
-
-// As TensorFlow's kernel has them, with pixels' centres at a half.
-void FindPlaces(int length, std::vector<Place>& places) {
-  const float scale = static_cast<float>(length) / static_cast<float>(places.size());
-  for (size_t i = 0; i < places.size(); ++i) {
-    const float at = (static_cast<float>(i) + 0.5f) * scale - 0.5f;
-    const int below = at < 0 ? -1 : static_cast<int>(at);
-    places[i] = {below < 0 ? 0 : below, below + 1 < length ? below + 1 : length - 1, at - static_cast<float>(below)};
-  }
-}
-
-Pixel Load(const float* from) {
-  Pixel pixel;
-  std::memcpy(&pixel, from, sizeof pixel);
-  return pixel;
-}
-
-// A row of pixels, and a value more, to another such.
-void ResizeRow(const float* row, const std::vector<Place>& places, float* out) {
-  for (const Place& place : places) {
-    const Pixel lower = Load(row + kChannels * place.lower), upper = Load(row + kChannels * place.upper);
-    const Pixel pixel = lower + (upper - lower) * place.share;
-    std::memcpy(out, &pixel, sizeof pixel);
-    out += kChannels;
-  }
-}
-
-void BlendRows(const float* __restrict lower, const float* __restrict upper, float share, int count,
-               uint8_t* __restrict out) {
-  for (int i = 0; i < count; ++i) out[i] = static_cast<uint8_t>(lower[i] + (upper[i] - lower[i]) * share + 0.5f);
-}
-
-// libjpeg ends the process at an error, unless its caller jumps back. So what frees memory lives in the frame that is
-// jumped back to, `Open`'s, or before it.
-struct Errors {
-  jpeg_error_mgr manager;
-  jmp_buf back;
-  char message[JMSG_LENGTH_MAX];
-};
-
-void JumpBack(j_common_ptr info) {
-  Errors* errors = reinterpret_cast<Errors*>(info->err);
-  info->err->format_message(info, errors->message);
-  longjmp(errors->back, 1);
-}
-
-void KeepSilent(j_common_ptr) {}
-
-// Where a file ends too early, libjpeg would paint the rest grey.
-boolean EndsTooEarly(j_decompress_ptr info) {
-  ERREXIT(info, JERR_INPUT_EOF);
-  return FALSE;
-}
-
-// Opens `bytes` and calls `read` with the header known; false, and the reason in `message`, where that goes wrong.
-// Nothing that `read` makes may own memory: it is jumped out of.
-template <typename Read>
-bool Open(const TF_TString& bytes, char* message, Read read) {
-  Errors errors;
-  jpeg_decompress_struct info;
-  info.err = jpeg_std_error(&errors.manager);
-  errors.manager.error_exit = JumpBack;
-  errors.manager.output_message = KeepSilent;
-  const bool whole = !setjmp(errors.back);
-  if (whole) {
-    jpeg_create_decompress(&info);
-    const char* begin = TF_TString_GetDataPointer(&bytes);
-    jpeg_mem_src(&info, reinterpret_cast<unsigned char*>(const_cast<char*>(begin)), TF_TString_GetSize(&bytes));
-    info.src->fill_input_buffer = EndsTooEarly;
-    jpeg_read_header(&info, TRUE);
-    read(info);
-  } else {
-    std::memcpy(message, errors.message, sizeof errors.message);
-  }
-  jpeg_destroy_decompress(&info);
-  return whole;
-}
-
-class Square {
- public:
-  Square(Box box, int size, bool flip, uint8_t* out)
-      : box_(box), size_(size), out_(out), across_(size), down_(size) {
-    const int spare = std::min(box.height, box.width) / size;
-    ratio_ = spare >= 8 ? 8 : spare >= 4 ? 4 : spare >= 2 ? 2 : 1;
-    reduced_ = {box.top / ratio_, box.left / ratio_, box.height / ratio_, box.width / ratio_};
-    FindPlaces(reduced_.width, across_);
-    if (flip) std::reverse(across_.begin(), across_.end());
-    FindPlaces(reduced_.height, down_);
-    for (auto& row : rows_) row.resize(kChannels * size + 1);
-  }
-
-  void Read(jpeg_decompress_struct& info) {
-    if (!Within(info)) ERREXIT(&info, JERR_BAD_CROP_SPEC);
-    info.out_color_space = JCS_RGB;
-    info.dct_method = JDCT_ISLOW;
-    info.scale_num = 1;
-    info.scale_denom = ratio_;
-    jpeg_start_decompress(&info);
-    JDIMENSION left = reduced_.left, width = reduced_.width;
-    jpeg_crop_scanline(&info, &left, &width);
-    if (reduced_.top) jpeg_skip_scanlines(&info, reduced_.top);
-    // To an aligned row libjpeg-turbo writes past the cache, and what is read next would have to come from memory.
-    levels_.resize(kChannels * info.output_width + 1);
-    row_.resize(kChannels * reduced_.width + 1);
-    JSAMPROW levels = levels_.data() + 1;
-    const uint8_t* begin = levels + kChannels * (reduced_.left - static_cast<int>(left));
-    int read = 0;  // Of the rows before this one the last two are kept, each by its number's parity.
-    for (int i = 0; i < size_; ++i) {
-      for (; read <= down_[i].upper; ++read) {
-        jpeg_read_scanlines(&info, &levels, 1);
-        if (read < down_[i].lower) continue;
-        std::copy(begin, begin + kChannels * reduced_.width, row_.begin());
-        ResizeRow(row_.data(), across_, rows_[read & 1].data());
-      }
-      Write(i);
-    }
-  }
-
- private:
-  bool Within(const jpeg_decompress_struct& info) const {
-    const int64_t bottom = int64_t{box_.top} + box_.height, right = int64_t{box_.left} + box_.width;
-    return box_.top >= 0 && box_.left >= 0 && box_.height > 0 && box_.width > 0 && bottom <= info.image_height &&
-           right <= info.image_width;
-  }
-
-  void Write(int i) {
-    uint8_t* out = out_ + kChannels * size_ * i;
-    const float *lower = rows_[down_[i].lower & 1].data(), *upper = rows_[down_[i].upper & 1].data();
-    BlendRows(lower, upper, down_[i].share, kChannels * size_, out);
-  }
-
-  Box box_;
-  int size_;
-  uint8_t* out_;
-  int ratio_;
-  Box reduced_;
-  std::vector<Place> across_, down_;
-  std::vector<uint8_t> levels_;
-  std::vector<float> row_, rows_[2];
-};
+constexpr unsigned char kMagic[] = {0xFF, 0xD8, 0xFF};
+constexpr int32_t kLargest = 16384;
 
 // One run of an operation: what it takes and gives back, and whether all is well so far.
 class Call {
@@ -216,7 +57,7 @@ class Call {
   std::vector<TF_Tensor*> tensors_;
 };
 
-// Height and width of each file; zeros where it is none that KresJpegSquares decodes: grey or coloured, but not of inks.
+// Height and width of each file; zeros where it is no common JPEG.
 void Sides(void*, TF_OpKernelContext* context) {
   Call call(context);
   TF_Tensor* contents = call.Input(0);
@@ -229,8 +70,11 @@ void Sides(void*, TF_OpKernelContext* context) {
     int32_t* found = sides + 2 * i;
     found[0] = found[1] = 0;
     char message[JMSG_LENGTH_MAX];
-    Open(files[i], message, [found](jpeg_decompress_struct& info) {
-      if (info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK) return;
+    const char* bytes = TF_TString_GetDataPointer(files + i);
+    const size_t length = TF_TString_GetSize(files + i);
+    if (length < sizeof kMagic || std::memcmp(bytes, kMagic, sizeof kMagic) != 0) continue;
+    Open(bytes, length, message, [found](jpeg_decompress_struct& info) {
+      if (!IsCommon(info)) return;
       found[0] = info.image_height;
       found[1] = info.image_width;
     });
@@ -242,6 +86,7 @@ void Squares(void* kernel, TF_OpKernelContext* context) {
   Call call(context);
   TF_Tensor *contents = call.Input(0), *boxes = call.Input(1), *flips = call.Input(2);
   if (!call.Good()) return;
+  if (size > kLargest) return call.Fail("a square is at most 16384 pixels wide");
   const int64_t count = TF_TensorElementCount(contents), shape[] = {count, size, size, kChannels};
   if (TF_TensorElementCount(boxes) != 4 * count || TF_TensorElementCount(flips) != count)
     return call.Fail("each file takes a box of four numbers and a flip");
@@ -249,10 +94,13 @@ void Squares(void* kernel, TF_OpKernelContext* context) {
   if (!call.Good()) return;
   const auto* files = static_cast<TF_TString*>(TF_TensorData(contents));
   for (int64_t i = 0; i < count && call.Good(); ++i) {
-    Square square(static_cast<Box*>(TF_TensorData(boxes))[i], size, static_cast<bool*>(TF_TensorData(flips))[i],
-                  squares + i * size * size * kChannels);
+    const Box box = static_cast<Box*>(TF_TensorData(boxes))[i];
+    if (box.top < 0 || box.left < 0 || box.height < 1 || box.width < 1) return call.Fail("a box lies in no image");
+    Square square(box, size, static_cast<bool*>(TF_TensorData(flips))[i], squares + i * size * size * kChannels);
+    const char* bytes = TF_TString_GetDataPointer(files + i);
     char message[JMSG_LENGTH_MAX];
-    if (!Open(files[i], message, [&square](jpeg_decompress_struct& info) { square.Read(info); })) call.Fail(message);
+    if (!Open(bytes, TF_TString_GetSize(files + i), message, [&](jpeg_decompress_struct& info) { square.Read(info); }))
+      call.Fail(message);
   }
 }
 

@@ -3,19 +3,23 @@ import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from kres.training.data.compiled import NotBuiltError, build, building
 from kres.training.data.squares import SOURCE
-from tests.support import lean, skip_or_fail
+from tests.support import closed_directory, lean, skip_or_fail
 
 USE = """
 import numpy as np, tensorflow as tf
 from kres.training.data.compiled import build
 from kres.training.data.squares import SOURCE
 encoded = tf.io.encode_jpeg(np.zeros((3, 4, 3), np.uint8))
-assert build(SOURCE).kres_jpeg_sides(contents=[encoded]).numpy().tolist() == [[3, 4]]
+def prove(operations):
+    assert operations.kres_jpeg_sides(contents=[encoded]).numpy().tolist() == [[3, 4]]
+build(SOURCE, prove)
 """
 
 
@@ -27,9 +31,14 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "kres" / "compiled"
 
 
-def _make():
+def _make(monkeypatch):
     """The library, made but not loaded: a process loads it once, and a second one would register nothing."""
-    return building._compiled(SOURCE, building._compiler(), next(building._libjpegs()))
+    monkeypatch.setattr(building, "_loaded", lambda library, prove: library)
+    return build(SOURCE, _nothing)
+
+
+def _nothing(operations):
+    pass
 
 
 def _compiler(path, script):
@@ -38,15 +47,15 @@ def _compiler(path, script):
     return str(path)
 
 
-def test_a_library_is_made_once(cache):
-    made = _make()
+def test_a_library_is_made_once(cache, monkeypatch):
+    made = _make(monkeypatch)
     written = made.stat().st_mtime_ns
-    assert _make() == made and list(cache.iterdir()) == [made]
+    assert _make(monkeypatch) == made and list(cache.iterdir()) == [made]
     assert made.stat().st_mtime_ns == written
 
 
-def test_a_damaged_library_is_made_anew(cache):
-    library = _make()
+def test_a_damaged_library_is_made_anew(cache, monkeypatch):
+    library = _make(monkeypatch)
     library.write_bytes(b"no library")
     subprocess.run([sys.executable, "-c", USE], check=True, env=lean(), capture_output=True)
     assert library.stat().st_size > 10_000
@@ -59,10 +68,10 @@ def test_processes_that_make_it_at_once_do_not_meet(cache):
 
 
 def test_another_compiler_makes_another(cache, tmp_path, monkeypatch):
-    _make()
+    _make(monkeypatch)
     real = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))))
     monkeypatch.setenv("CXX", _compiler(tmp_path / "wrapped", f'exec {real} "$@"'))
-    _make()
+    _make(monkeypatch)
     assert len(list(cache.iterdir())) == 2
 
 
@@ -73,24 +82,58 @@ def test_another_compiler_makes_another(cache, tmp_path, monkeypatch):
 def test_a_compiler_that_fails_is_quoted(cache, tmp_path, monkeypatch, script, message):
     monkeypatch.setenv("CXX", _compiler(tmp_path / "failing", script))
     with pytest.raises(NotBuiltError, match=message):
-        build(SOURCE)
+        build(SOURCE, _nothing)
     assert not cache.exists()
 
 
 def test_a_compiler_that_makes_nothing_of_use_is_no_compiler(cache, tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", _compiler(tmp_path / "idle", "exit 0"))
-    with pytest.raises(NotBuiltError, match="cannot be loaded"):
-        build(SOURCE)
+    with pytest.raises(NotBuiltError, match="cannot be used"):
+        build(SOURCE, _nothing)
 
 
 def test_without_a_compiler_there_is_none(monkeypatch):
     monkeypatch.setenv("PATH", os.devnull)
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(NotBuiltError, match=r"no compiler c\+\+, g\+\+, clang\+\+ on the PATH"):
-        build(SOURCE)
+        build(SOURCE, _nothing)
 
 
 def test_a_cache_that_cannot_be_written_is_told(cache, tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(NotBuiltError, match="cache"):
-        build(SOURCE)
+        build(SOURCE, _nothing)
+
+
+def test_a_cache_that_is_closed_is_told(tmp_path, monkeypatch):
+    with closed_directory(tmp_path) as closed:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(closed / "cache"))
+        with pytest.raises(NotBuiltError, match="cache"):
+            build(SOURCE, _nothing)
+
+
+def test_a_user_without_a_home_is_told(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "expanduser", _no_home)
+    with pytest.raises(NotBuiltError, match="home"):
+        build(SOURCE, _nothing)
+
+
+def _no_home(path):
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_a_compiler_may_be_several_words(cache, tmp_path, monkeypatch):
+    real = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))))
+    launcher = _compiler(tmp_path / "launcher", 'exec "$@"')
+    monkeypatch.setenv("CXX", f"{launcher} {real}")
+    assert _make(monkeypatch).exists()
+
+
+def test_operations_that_are_not_proven_are_not_used(cache, monkeypatch):
+    def prove(operations):
+        raise tf.errors.InvalidArgumentError(None, None, "Wrong JPEG library version")
+
+    monkeypatch.setattr(tf, "load_op_library", lambda path: object())
+    with pytest.raises(NotBuiltError, match="Wrong JPEG library version"):
+        build(SOURCE, prove)

@@ -25,7 +25,7 @@ def source(text: Text) -> Text:
 
 
 def expanded(text: str) -> Path:
-    """The path, its `~` replaced; that of a user whom the machine does not know stays, where Path's own method fails."""
+    """The path, its `~` replaced; that of a user whom nobody knows stays, where Path's own method fails."""
     return Path(os.path.expanduser(text))
 
 

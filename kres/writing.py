@@ -22,13 +22,20 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 @contextmanager
 def folder_atomically(path: Path) -> Iterator[Path]:
     """A new folder to fill beside `path`, which gets its name at the end: an old one stays until then."""
-    scratch = _beside(path)
-    try:
-        scratch.mkdir(mode=0o700)
+    with scratch_beside(path) as scratch:
         folder = scratch / "new"
         folder.mkdir()
         yield folder
         move(folder, path)
+
+
+@contextmanager
+def scratch_beside(path: Path) -> Iterator[Path]:
+    """A folder beside `path` of this process alone, which is gone in the end."""
+    scratch = _beside(path)
+    try:
+        scratch.mkdir(mode=0o700)
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

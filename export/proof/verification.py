@@ -211,7 +211,7 @@ def require_judgeable(name: str, reference: Reference, *, calibrated: bool = Fal
         whose = " calibration images, and no others: pass held-out ones as images=" if calibrated else ""
         raise ValueError(
             f"{name} is judged by top-1, which takes at least {FEWEST_FOR_TOP1} held-out images. "
-            f"Received: {len(reference.images)}{whose}"
+            f"Give more, or export another format. Received: {len(reference.images)}{whose}"
         )
 
 

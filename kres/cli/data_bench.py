@@ -16,6 +16,8 @@ ADVICE = {
     "augmentation": "more CPU cores, or less of it on the CPU, make training's input faster",
 }
 
+SLOWER = " (compiled ones are for bilinear crops that are at most flipped, and take a C++ compiler)"
+
 
 def bench(
     source: DataSource,
@@ -48,7 +50,7 @@ def bench(
     }
     for name, rate in figures.items():
         typer.echo(f"{name:22}{'images are arrays' if rate is None else f'{rate:,.0f} images/s'}")
-    operations = "compiled operations" if speed.compiled else "TensorFlow's own operations"
+    operations = "compiled operations" if speed.compiled else "TensorFlow's own operations" + SLOWER
     typer.echo(f"{'JPEGs are cut by':22}{operations}")
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in speed.shares.items())
     typer.echo(f"of training's time: {shares}")

@@ -1,7 +1,7 @@
 """From a source beside this file to a library of operations in the user's cache, with whatever compiler there is.
 
 A library lies in `$XDG_CACHE_HOME/kres/compiled` (`~/.cache` by default), is written whole or not at all, and bears a
-digest of all that it was made of. It may be deleted at any time.
+digest of all that it was made of; one of its bytes lies beside it. Both may be deleted at any time.
 """
 
 import hashlib
@@ -73,16 +73,9 @@ def _usable(source: Path, compiler: Command, libjpeg: Command, prove: Callable[[
     tensorflow = [f"-I{tf.sysconfig.get_include()}", *tf.sysconfig.get_link_flags()]
     command = [*compiler, *FLAGS, str(source), *tensorflow, *libjpeg]
     library = _place(source, compiler, command)
-    was_there = library.exists()
-    if not was_there:
+    if not _is_whole(library):
         _compile(command, library)
-    try:
-        return _loaded(library, prove)
-    except NotBuiltError:
-        if not was_there:
-            raise
-        _compile(command, library)  # it may be damaged
-        return _loaded(library, prove)
+    return _loaded(library, prove)
 
 
 def _place(source: Path, compiler: Command, command: list[str]) -> Path:
@@ -94,21 +87,46 @@ def _place(source: Path, compiler: Command, command: list[str]) -> Path:
     return user_cache() / "kres" / "compiled" / f"{source.stem}-{digest.hexdigest()[:24]}.so"
 
 
+def _is_whole(library: Path) -> bool:
+    """Whether a library is as it was written: to load a part of one ends the process."""
+    try:
+        return _written_digest(library).read_text() == _digest(library)
+    except FileNotFoundError:
+        return False
+
+
+def _digest(library: Path) -> str:
+    return hashlib.sha256(library.read_bytes()).hexdigest()
+
+
+def _written_digest(library: Path) -> Path:
+    return library.with_suffix(".sha256")
+
+
 def _compile(command: list[str], library: Path) -> None:
-    logger.info("Compiling an operation for this machine, once: %s", library)
     library.parent.mkdir(parents=True, exist_ok=True)
+    logger.info("Compiling an operation for this machine, once: %s", library)
     write_atomically(library, lambda aside: _run([*command, "-o", str(aside)]))
+    write_atomically(_written_digest(library), lambda aside: aside.write_text(_digest(library)))
 
 
 def _run(command: list[str]) -> str:
     """What a compiler writes to standard output; NotBuiltError with its first error where it fails."""
     english = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S, env=english)
+        done = subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            env=english,
+            start_new_session=True,  # Ctrl-C means the run, which ends in good order; a second later this is done
+        )
     except subprocess.TimeoutExpired as error:
         raise NotBuiltError(str(error)) from error
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or ["without a word"]
+        lines = error.stderr.strip().splitlines() or ["it said nothing"]
         said = next((line for line in lines if "error" in line), lines[-1])
         raise NotBuiltError(f"{Path(command[0]).name} failed: {said}") from error
     return done.stdout

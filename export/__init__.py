@@ -7,6 +7,7 @@ from kres.export.about import About
 from kres.export.artifacts import RejectedError, export_all, makeable, onnx, saved_model, tflite
 from kres.export.browser.site import web_page
 from kres.export.conversion.pixels import with_pixels
+from kres.export.defaults import CALIBRATION_IMAGES
 from kres.export.extras import MissingExtraError
 from kres.export.files.errors import ArtifactError
 from kres.export.formats import FORMATS, Format, Tolerance
@@ -16,7 +17,6 @@ from kres.export.page import Artifact, Page, write_page
 from kres.export.post_training.calibration import collect_ranges
 from kres.export.post_training.layers import layer_errors
 from kres.export.post_training.quantize import PostTraining
-from kres.export.preparation import CALIBRATION_IMAGES
 from kres.export.proof.reports import Reference, Report, RuntimeReport
 from kres.export.proof.tensors import tensor_errors
 from kres.export.proof.verification import reference, verify

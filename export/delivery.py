@@ -1,12 +1,8 @@
 """Writes one artifact to a temporary name, and to the final one when the file has run and equals the Keras model."""
 
 import dataclasses
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 import keras
 
@@ -27,6 +23,7 @@ from kres.export.proof.verification import Asked, check_or_report, unmeasured
 from kres.export.request import needs_calibration
 from kres.export.runtimes.compatibility import Platforms
 from kres.preprocessing import Preprocess
+from kres.writing import scratch_beside
 
 
 class Delivery(NamedTuple):
@@ -52,7 +49,7 @@ def deliver(
     The images of `expected`, and those to calibrate on, are as the artifact takes them. A file that could not even be
     made, as model or images are none that the format can take, leaves a report alone.
     """
-    with _scratch_beside(path) as scratch:
+    with scratch_beside(path) as scratch:
         written = scratch / path.name
 
         def finish(report: Report, made: Path | None) -> Report:
@@ -90,17 +87,6 @@ def check_quantizable(
     """Raise ValueError for what quantization of this model would refuse, whatever the images are."""
     if FORMATS[name].calibrated and FORMATS[name].rounded:
         check_layers(_fed(name, model, options=options, preprocess=preprocess), how, options.io)
-
-
-@contextmanager
-def _scratch_beside(path: Path) -> Iterator[Path]:
-    # Its name is known before it is made: an interrupt finds it, whenever it comes.
-    scratch = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        scratch.mkdir(mode=0o700)
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _write(

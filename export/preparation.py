@@ -14,6 +14,7 @@ from kres.choices import listed
 from kres.export.about import About
 from kres.export.conversion import models
 from kres.export.conversion.pixels import known, pinned, preprocess_of, to_pixels
+from kres.export.defaults import CALIBRATION_IMAGES
 from kres.export.delivery import Delivery, check_quantizable, deliver
 from kres.export.extras import require
 from kres.export.formats import FORMATS, Options
@@ -29,7 +30,6 @@ from kres.quantization import is_twin
 
 logger = logging.getLogger("kres")
 
-CALIBRATION_IMAGES = 256
 RANDOM_IMAGES = 32
 
 

@@ -50,7 +50,7 @@ def needs_calibration(model: keras.Model, name: str) -> bool:
 def check_batch(batch: int | None, name: str) -> int | None:
     """Give a fixed batch back, or raise ValueError where it is none, or the format has a batch of its own."""
     if batch is not None and (name != "saved_model" or batch < 1):
-        raise ValueError(f"batch must be at least 1, and is for saved_model alone. Received: {batch} for {name}")
+        raise ValueError(f"batch must be at least 1, and is for saved_model alone. Received: batch={batch} for {name}")
     return batch
 
 

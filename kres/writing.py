@@ -2,20 +2,18 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a temporary file beside `path` (same suffix), then rename it: the old file stays until then."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(descriptor)
-    aside = Path(name)
+    aside = _beside(path)
     try:
+        aside.touch()  # a folder that cannot be written to is told in the same words, whatever writes
         write(aside)
-        aside.chmod(0o666 & ~_umask())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -24,12 +22,20 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 @contextmanager
 def folder_atomically(path: Path) -> Iterator[Path]:
     """A new folder to fill beside `path`, which gets its name at the end: an old one stays until then."""
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
+    with scratch_beside(path) as scratch:
         folder = scratch / "new"
         folder.mkdir()
         yield folder
         move(folder, path)
+
+
+@contextmanager
+def scratch_beside(path: Path) -> Iterator[Path]:
+    """A folder beside `path` of this process alone, which is gone in the end."""
+    scratch = _beside(path)
+    try:
+        scratch.mkdir(mode=0o700)
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -38,13 +44,13 @@ def folder_atomically(path: Path) -> Iterator[Path]:
 def folder_made(path: Path) -> Iterator[None]:
     """A folder that is there, its parents too; what was made for it is gone again where an error leaves it empty."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
     try:
+        path.mkdir(parents=True, exist_ok=True)
         yield
-    # An interrupt too.
+    # An interrupt too, be it before all of them are made.
     except BaseException:
-        with suppress(OSError):
-            for folder in missing:
+        for folder in missing:
+            with suppress(OSError):
                 folder.rmdir()
         raise
 
@@ -68,7 +74,6 @@ def move(source: Path, target: Path) -> None:
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _beside(path: Path) -> Path:
+    """A name beside `path` that nothing has, known before anything is made: an interrupt finds it whenever it comes."""
+    return path.with_name(f".{path.stem}.{token_hex(8)}{path.suffix}")

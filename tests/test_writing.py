@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from kres.writing import folder_atomically, move, write_atomically
+from kres.writing import folder_atomically, folder_made, move, write_atomically
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
@@ -70,6 +70,38 @@ def test_an_interrupt_at_any_moment_of_a_move_leaves_a_whole_folder(after, tmp_p
         found.append(os.listdir(target))
     # The second rename is the one that gives the new folder its name; a third there is none.
     assert found == [["new"], ["old"], ["new"] if after else ["old"], ["new"]]
+
+
+@pytest.mark.parametrize("way", [write_atomically, folder_atomically, folder_made])
+def test_an_interrupt_as_soon_as_something_is_made_leaves_nothing(way, tmp_path, monkeypatch):
+    """At the return of the first call of the system that makes a file or a folder, and of the second."""
+    made = []
+
+    def interrupted(call):
+        def then(*arguments, **named):
+            found = call(*arguments, **named)
+            made.append(arguments[0])
+            if len(made) == n:
+                raise KeyboardInterrupt
+            return found
+
+        return then
+
+    def work(path):
+        if way is write_atomically:
+            write_atomically(path, lambda aside: aside.write_text("new"))
+            return
+        with way(path):
+            pass
+
+    for name in ("mkdir", "open"):
+        monkeypatch.setattr(os, name, interrupted(getattr(os, name)))
+    place = tmp_path / "deep" / "f" if way is folder_made else tmp_path / "f"
+    for n in (1, 2):
+        made.clear()
+        with suppress(KeyboardInterrupt):
+            work(place)
+        assert made and (len(made) < n or not os.listdir(tmp_path)), (n, made)
 
 
 def test_a_folder_has_its_name_only_when_it_is_full(tmp_path):

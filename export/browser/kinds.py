@@ -1,10 +1,9 @@
-"""What lies at a path that a page is asked to run: a TFLite file, or something else that is named."""
+"""What lies at a path that a page is asked to run, a TFLite file or something else, told without Keras."""
 
 from pathlib import Path
 
 from kres.export.files.errors import ArtifactError
 from kres.export.naming import previous_name
-from kres.export.runner import is_onnx
 
 PLACES = ("*.tflite", "export/*.tflite")
 """Where a directory, be it of artifacts or a workdir, has TFLite files."""
@@ -40,4 +39,6 @@ def _file(path: Path) -> str:
         return f"a Keras model, of which `kres export {path} --format int8` makes one"
     if not head:
         return "an empty file"
+    from kres.export.runner import is_onnx
+
     return "an ONNX file" if is_onnx(head) else "a file without TFLite's mark, TFL3"

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kres.choices import check_choice
+from kres.export.defaults import PERCENTILE
 from kres.export.images import Images, collect
 from kres.export.walking import chunks, walk
 from kres.lowering import lower
@@ -17,8 +18,6 @@ Range = tuple[float, float]
 
 BINS = 8192
 LEVELS = 256
-PERCENTILE = 99.99
-"""One of those that Wu et al. 2020, arXiv 2004.09602, compare, 99.9 to 99.9999."""
 SHARES = np.linspace(0.02, 1, 99)
 """Of its extreme, where `mse` looks for an end of a range."""
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +24,7 @@ from kres.cli.demo import demo
 from kres.cli.eval import eval as evaluate
 from kres.cli.export import export
 from kres.cli.export_weights import export_weights
+from kres.cli.formats import check_together
 from kres.cli.info import info
 from kres.cli.launch import launch_
 from kres.cli.predict import predict
@@ -55,6 +56,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 DATA_COMMANDS: dict[str, Callable[..., None]] = {"inspect": inspect, "bench": data_bench}
 
+# Of a command's options, what can be refused of several together before its work begins.
+CHECKS: dict[str, Callable[[Mapping[str, Any]], None]] = {"export": check_together}
+
 # What follows the command to launch is that command's, with or without `--` before it.
 SETTINGS = {"launch": {"allow_interspersed_args": False}}
 
@@ -68,10 +72,20 @@ class BegunCommand(typer.core.TyperCommand):
     """A command whose work begins with the function in its context's `obj`, where there is one."""
 
     def invoke(self, ctx: Any) -> object:
-        """Call that function, then the command's own."""
+        """Check the options together, call that function, then the command's own."""
+        if ctx.info_name in CHECKS:
+            CHECKS[ctx.info_name](ctx.params)
+        if ctx.obj is not None:
+            _begin(ctx.obj)
+        return super().invoke(ctx)
+
+
+class ToldGroup(typer.core.TyperGroup):
+    """All the commands: an interrupt is told wherever it strikes, be it as the options are read."""
+
+    def invoke(self, ctx: Any) -> object:
+        """Read the command's options, and invoke it."""
         with interrupts.told():
-            if ctx.obj is not None:
-                _begin(ctx.obj)
             return super().invoke(ctx)
 
 
@@ -86,6 +100,7 @@ def _begin(start: Callable[[], None]) -> None:
 
 app = typer.Typer(
     name="kres",
+    cls=ToldGroup,
     help="The ResNet family for Keras 3, from constructor to phone.",
     no_args_is_help=True,
     add_completion=False,

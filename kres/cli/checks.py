@@ -2,13 +2,18 @@
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
 from kres.choices import check_choice
 
+Text = TypeVar("Text", str, str | None)
 
-def source(text: str) -> str:
+
+def source(text: Text) -> Text:
     """OSError or ValueError for a path that is no model's; a row of the zoo is looked up as it is built."""
-    path = Path(text).expanduser()
+    if text is None:
+        return text
+    path = expanded(text)
     if not path.suffix and len(path.parts) == 1:
         return text
     known = "a workdir, a .keras file or a row of `kres list`; other weights go behind --weights"
@@ -17,6 +22,19 @@ def source(text: str) -> str:
     if path.suffix != ".keras" and not path.is_dir():
         raise ValueError(f"a model is {known}. Received: {text}, a file of another kind")
     return text
+
+
+def expanded(text: str) -> Path:
+    """The path, its `~` replaced; that of a user whom nobody knows stays, where Path's own method fails."""
+    return Path(os.path.expanduser(text))
+
+
+def page_file(path: Path) -> Path:
+    """ArtifactError for what no page runs."""
+    from kres.export.browser.kinds import check_kind
+
+    check_kind(path)
+    return path
 
 
 def artifacts(paths: list[Path]) -> list[Path]:

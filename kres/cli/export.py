@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kres.choices import listed
 from kres.cli import checks
+from kres.cli.formats import formats_of
 from kres.cli.runtimes import Runtimes, TargetRuntime
 from kres.cli.verify import (
     AcceptLicence,
@@ -25,6 +25,7 @@ from kres.cli.verify import (
     Weights,
     show,
 )
+from kres.export.defaults import CALIBRATION_IMAGES, PERCENTILE
 
 MAX_DROP = 0.3
 
@@ -76,13 +77,16 @@ def export(
     calibration_images: Annotated[
         int | None,
         typer.Option(
-            min=16, help="Images of the train split that ranges are taken from, classes in turn. Default: 256."
+            min=16,
+            help="Images of the train split that ranges are taken from, classes in turn. "
+            f"Default: {CALIBRATION_IMAGES}.",
         ),
     ] = None,
     calibration_seed: Annotated[int | None, typer.Option(min=0, help="Chooses those images. Default: 0.")] = None,
     ranges: Annotated[str, typer.Option(help="Ranges of int8's activations: minmax, percentile or mse.")] = "minmax",
     percentile: Annotated[
-        float | None, typer.Option(help="For --ranges percentile: what lies within, in percent. Default: 99.99.")
+        float | None,
+        typer.Option(help=f"For --ranges percentile: what lies within, in percent. Default: {PERCENTILE}."),
     ] = None,
     equalize: Annotated[
         bool, typer.Option("--equalize", help="Scale the channels of neighbouring layers alike before int8.")
@@ -103,7 +107,8 @@ def export(
         ),
     ] = False,
     max_drop: Annotated[
-        float | None, typer.Option(help="With --auto: top-1 that int8 may lose, in percentage points. Default: 0.3.")
+        float | None,
+        typer.Option(help=f"With --auto: top-1 that int8 may lose, in percentage points. Default: {MAX_DROP}."),
     ] = None,
     weights: Weights = None,
     accept_licence: AcceptLicence = False,
@@ -124,18 +129,13 @@ def export(
 
     report.html beside them shows what was found, and how an application loads each file.
     """
-    from kres.cli.exporting import Job, formats_of, platforms_of
+    from kres.cli.exporting import Job, platforms_of
     from kres.cli.models import resolve
     from kres.cli.proving import proof
     from kres.export import About, PostTraining, Request
 
-    names = formats_of(formats, all_formats=all_formats)
-    if max_drop is not None and not auto:
-        raise ValueError(f"--max-drop goes with --auto. Received: --max-drop {max_drop:g} alone")
-    if auto and "int8" not in names:
-        raise ValueError(f"--auto is for int8 alone. Received: --auto for {listed(names, 'and')}")
     job = Job(
-        formats=names,
+        formats=formats_of(formats, all_formats=all_formats),
         all_formats=all_formats,
         request=Request(
             io=io,

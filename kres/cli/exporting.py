@@ -14,9 +14,8 @@ from kres.cli.models import Named, class_names
 from kres.cli.page import NAME, timed, write_report
 from kres.cli.proving import Proof
 from kres.cli.verify import verdict
-from kres.export import CALIBRATION_IMAGES, FORMATS, About, Platforms, Report, Request, export_all, makeable
-from kres.export.choosing import check_format
-from kres.export.extras import require
+from kres.export import FORMATS, About, Platforms, Report, Request, export_all, makeable
+from kres.export.defaults import CALIBRATION_IMAGES
 from kres.export.request import needs_calibration, options_for, places
 from kres.export.runtimes.interpreters import CURRENT, named_runtimes
 
@@ -106,22 +105,6 @@ class Job:
         data = found.class_names if found is not None and named.classifies else None
         names = class_names(named, self.labels, data=data)
         return replace(self.request.about, class_names=names, name=named.name).of(named.model)
-
-
-def formats_of(names: Sequence[str] | None, *, all_formats: bool) -> list[str]:
-    """Give the formats to make, each once: those of these names, or all that can be made here.
-
-    Raises ValueError for neither and for both, MissingExtraError for one by name that cannot be made here.
-    """
-    if bool(names) == all_formats:
-        received = f"--all with --format {' '.join(names)}" if names else "neither"
-        raise ValueError(f"name a --format ({', '.join(FORMATS)}) or give --all. Received: {received}")
-    if not names:
-        return makeable()[0]
-    found = [check_format(name) for name in dict.fromkeys(names)]
-    for name in found:
-        require(FORMATS[name].extra, what=name)
-    return found
 
 
 def platforms_of(runtimes: Sequence[str] | None, target: str | None) -> Platforms | None:

@@ -60,7 +60,7 @@ def resolve(
 
     Raises ValueError for what is none of them, and for options that a saved model has answered already.
     """
-    path = Path(checks.source(source)).expanduser()
+    path = checks.expanded(checks.source(source))
     if path.is_dir() or path.suffix == ".keras":
         options = {"--weights": weights, "--classes": classes}
         if given := [name for name, value in options.items() if value is not None]:

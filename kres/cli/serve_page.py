@@ -42,12 +42,15 @@ Litert = Annotated[
 
 
 def serve_page(
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file that kres exported.")],
+    artifact: Annotated[
+        Path, typer.Argument(metavar="ARTIFACT", help="A .tflite file that kres exported.", callback=checks.page_file)
+    ],
     model: Annotated[
         str | None,
         typer.Option(
             metavar="CHECKPOINT_OR_MODEL",
             help="What the file was exported from. Default: the workdir in whose export/ the file lies.",
+            callback=checks.source,
         ),
     ] = None,
     output: Annotated[
@@ -71,10 +74,8 @@ def serve_page(
     """
     from kres.cli.models import resolve
     from kres.export.browser import hosting
-    from kres.export.browser.kinds import check_kind
     from kres.export.browser.site import check_output, web_page
 
-    check_kind(artifact)
     folder = page_of(artifact) if output is None else output
     check_output(folder)
     with contextlib.ExitStack() as stack:

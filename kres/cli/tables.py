@@ -39,5 +39,6 @@ def table(*columns: Column, title: str | None = None, caption: str | None = None
 
 def short(value: float) -> str:
     """A number above 0 in three digits, with four decimals at most."""
-    decimals = 2 - math.floor(math.log10(value)) if value > 0 else 0
+    rounded = float(f"{round(value, 4):.3g}")  # 9.999 has one digit before the point, and 10.0 two
+    decimals = 2 - math.floor(math.log10(rounded)) if rounded > 0 else 0
     return f"{value:.{min(max(decimals, 0), 4)}f}"

@@ -13,8 +13,8 @@ VALUE = r"""'[^']*'|"[^"]*"|[^\s,;()\[\]{}'"]*[^\s,;.()\[\]{}'"]"""
 def in_options(message: str, command: Any, words: Sequence[str]) -> str:
     """An error `message` of the library, with the arguments that `command` (or its subcommand) takes as options.
 
-    `seed='x'` becomes `--seed x`, and `seed must be ...` at the start `--seed must be ...`. What is no option of the
-    command that `words` call stays as it is.
+    `seed='x'` becomes `--seed x`, and so does `seed` at the start where `Received: seed=` follows: without that, the
+    word may be plain English (every, labels). What is no option of the command that `words` call stays as it is.
     """
     for word in words:
         command = getattr(command, "commands", {}).get(word, command)
@@ -24,7 +24,7 @@ def in_options(message: str, command: Any, words: Sequence[str]) -> str:
         names = "|".join({parameter.name, option.strip("-").replace("-", "_")})
         if not option.startswith("--"):
             continue
-        message = re.sub(rf"^(?:{names})(?= )", option, message)
+        message = re.sub(rf"^({names})(?= (?!and ).*Received: .*(?<![\w.-])\1=)", option, message, flags=re.DOTALL)
         if parameter.is_flag:
             message = re.sub(rf"(?<![\w.-])(?:{names})=True", option, message)
         else:

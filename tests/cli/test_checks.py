@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kres.cli import checks
+from kres.cli.models import resolve
 from tests.support import closed_directory
 
 REFUSED = {
@@ -24,6 +25,14 @@ REFUSED = {
     "--weights. Received: README.md, a file of another kind",
     "verify no/such m.tflite": "no such model: a workdir, a .keras file or a row of `kres list`; other weights",
     "verify m no.tflite": "no such artifact. Received: no.tflite",
+    "verify ~nosuchuser/m.keras m.tflite": "no such model: a workdir, a .keras file or a row of",
+    "serve-page no.tflite": "as kres export writes them. Received: no.tflite, which is not there",
+    "serve-page m.tflite": "Received: m.tflite, an empty file",
+    "serve-page tfl3 --model README.md": "Received: README.md, a file of another kind",
+    "export m": "or give --all. Received: neither",
+    "export m --format int8 --max-drop 1": "--max-drop goes with --auto. Received: --max-drop 1 alone",
+    "export m --format float32 --auto": "--auto is for int8 alone. Received: --auto for float32",
+    "export m --format float32 --io int8": "--io must be float32 for float32. Received: --io int8",
     "bench folder": "a SavedModel: a directory that holds a saved_model.pb. Received: folder, a directory without one",
 }
 
@@ -33,6 +42,7 @@ def test_a_mistake_does_not_wait_for_tensorflow(tmp_path):
     (tmp_path / "folder").mkdir()
     for name in ("README.md", "m.tflite"):
         (tmp_path / name).touch()
+    (tmp_path / "tfl3").write_bytes(b"    TFL3")
     code = (
         "import json, os, sys, kres_command\n"
         f"os.chdir({str(tmp_path)!r})\n"
@@ -55,6 +65,11 @@ def test_what_cannot_be_read_or_written(tmp_path):
         checks.output(closed / "out")
     with pytest.raises(ValueError, match=r"target_runtime must be 2\.14\. Received: target_runtime='2'"):
         checks.target_runtime("2")
+
+
+def test_a_user_whom_the_machine_does_not_know_has_no_models():
+    with pytest.raises(ValueError, match="no network of that name"):
+        resolve("~nosuchuser")
 
 
 def test_what_is_right_is_given_on(tmp_path):

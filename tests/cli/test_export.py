@@ -7,16 +7,15 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
 import kres
-from kres.cli.bench import bench
-from kres.cli.export import export
-from kres.cli.exporting import Steps, formats_of
+from kres.cli.app import app
+from kres.cli.exporting import Steps
+from kres.cli.formats import formats_of
 from kres.cli.page import timed
-from kres.cli.verify import show, verify
+from kres.cli.verify import show
 from kres.export import (
     FORMATS,
     ArtifactError,
@@ -28,10 +27,6 @@ from kres.export import (
 )
 from kres.export.runner import open_saved_model
 from kres.preprocessing import Preprocess
-
-app = typer.Typer()
-for command in (export, verify, bench):
-    app.command()(command)
 
 
 def invoke(*arguments):

@@ -1,14 +1,25 @@
 """The work of `kres export`: what it says as it goes on, and what an interrupt leaves."""
 
-import signal
+import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from kres.cli.app import app
 from kres.export.formats import FORMATS
-from tests.cli.processes import finish, start, wait_for
+from tests.cli.processes import finish, start
 
+# The command, and Ctrl-C as soon as the folder is there.
+INTERRUPTED = """
+import os, signal, kres_command
+make = os.mkdir
+def mkdir(path, *arguments):
+    make(path, *arguments)
+    if os.path.basename(path) == "out":
+        signal.raise_signal(signal.SIGINT)
+os.mkdir = mkdir
+kres_command.main()
+"""
 ROW = ("cifar_resnet20", "--classes", "5", "--image-size", "16")
 
 
@@ -18,9 +29,8 @@ def export(*arguments):
 
 def test_an_interrupt_is_told_and_leaves_no_empty_folder(tmp_path):
     folder = tmp_path / "deep" / "out"
-    process = start("export", *ROW, "--format", "float32", "--output", str(folder))
-    wait_for(folder.exists, process)
-    process.send_signal(signal.SIGINT)
+    program = [sys.executable, "-c", INTERRUPTED]
+    process = start("export", *ROW, "--format", "float32", "--output", str(folder), program=program)
     out, err = finish(process, 130)
     assert out == "" and err.splitlines()[-1] == "interrupted" and "Traceback" not in err
     assert not list(tmp_path.iterdir())

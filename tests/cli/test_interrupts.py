@@ -1,11 +1,15 @@
 """What a command says of Ctrl-C."""
 
+import contextlib
 import signal
+import sqlite3
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from kres.cli import interrupts
+from kres.cli.app import app
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +32,35 @@ def test_an_interrupt_is_told_whatever_error_it_became(capsys):
         with pytest.raises(KeyboardInterrupt), interrupts.told():
             stop_as(error)
         assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_what_fails_after_an_interrupt_was_survived_says_so_itself(capsys):
+    def survive_and_fail():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise OSError("full")
+
+    with pytest.raises((OSError, KeyboardInterrupt)) as told, interrupts.told():
+        survive_and_fail()
+    assert str(told.value) == "full"
+    assert capsys.readouterr().err == ""
+
+
+def test_an_interrupt_that_c_code_turned_into_an_error_is_told(capsys):
+    """SQLite's does so with a function of Python's that it calls, and leaves no trace of what that raised."""
+    database = sqlite3.connect(":memory:")
+    database.create_function("stop", 0, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt) as told, interrupts.told():
+        database.execute("select stop()")
+    database.close()
+    assert isinstance(told.value.__cause__, sqlite3.OperationalError) and told.value.__cause__.__context__ is None
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_interrupt_while_options_are_read_is_told(monkeypatch):
+    monkeypatch.setattr("kres.export.files.presence.check_there", lambda path: signal.raise_signal(signal.SIGINT))
+    result = CliRunner().invoke(app, ["bench", "m.tflite"])
+    assert result.exit_code == 130 and result.stderr == "interrupted\n"
 
 
 def test_an_error_without_an_interrupt_and_an_exit_code_stay(capsys):

@@ -99,7 +99,11 @@ def test_only_text_gives_way(terminal, capsys):
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.0, "0"), (0.000053, "0.0001"), (0.00534, "0.0053"), (0.0287, "0.0287"), (9.7512, "9.75"), (1234.5, "1234")],
+    [
+        *((0.0, "0"), (1e-9, "0"), (0.000053, "0.0001"), (0.00534, "0.0053"), (0.0287, "0.0287"), (9.7512, "9.75")),
+        # Rounding adds a digit before the point.
+        *((0.09996, "0.100"), (0.99999, "1.00"), (9.999, "10.0"), (99.96, "100"), (999.7, "1000"), (1234.5, "1234")),
+    ],
 )
 def test_numbers_have_three_digits_and_four_decimals_at_most(value, words):
     assert short(value) == words

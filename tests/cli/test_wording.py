@@ -35,11 +35,38 @@ COMMAND = typer.main.get_command(app)
         ("data bench x", "Received: count=1, batch_size=2", "Received: --images 1, --batch-size 2"),
         ("export", "format must be x. Received: format='y'", "--format must be x. Received: --format y"),
         ("export", "equalize is for x. Received: equalize=True", "--equalize is for x. Received: --equalize"),
+        ("export", "batch must be 1. Received: batch=0 for x", "--batch must be 1. Received: --batch 0 for x"),
+        (
+            "bench",
+            "threads and runs must be 1. Received: threads=0",
+            "threads and runs must be 1. Received: --threads 0",
+        ),
         ("", "seed must be whole. Received: seed=-1", "seed must be whole. Received: seed=-1"),
     ],
 )
 def test_arguments_are_named_as_the_commands_options(words, message, told):
     assert in_options(message, COMMAND, words.split()) == told
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("data inspect", "every class of f/test must be a class of f/train. Received: bird"),
+        (
+            "data inspect",
+            "every example needs the features 'image' (bytes) and 'label' (int64). Received: f, where none",
+        ),
+        ("data inspect", "labels of 'f' must lie in 0..1 (2 classes). Received: label=2 in the test split."),
+        ("export", "labels of 'f' must lie in 0..1 (2 classes). Received: label=2 in the test split."),
+        ("export", "every class has a name of one line. Received: '' for class 0"),
+        ("export", "every name or pattern must find a layer. Closest: stem_conv. Received: 'x'"),
+        ("export", "images must be normalised floats, as model.preprocess gives them. Received: uint8"),
+        ("predict", "every class has a name of one line. Received: '' for class 0"),
+        ("predict", "labels must name every class once. Received: 2 names, 3 classes"),
+    ],
+)
+def test_plain_english_that_is_also_an_options_name_stays(words, message):
+    assert in_options(message, COMMAND, words.split()) == message
 
 
 def test_only_paragraphs_break_lines():

@@ -133,7 +133,7 @@ def sample_images(
     """
     examples = source.split(split)
     if not 0 < count <= len(examples):
-        raise ValueError(f"count must lie in 1..{len(examples)}, the images of the {split} split. Received: {count}")
+        raise ValueError(f"count must lie in 1..{len(examples)}, the images of the {split} split. Received: {count=}")
     order = np.random.default_rng(seed).permutation(len(examples))
     labels = examples.labels[order]
     turn = np.zeros(len(order), int)

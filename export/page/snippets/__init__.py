@@ -63,7 +63,7 @@ def facts(
     place = PurePosixPath(path)
     order = (0, 1, 2) if pixels or preprocess.order == "rgb" else (2, 1, 0)
     size = source.shape[1]
-    crop = _number(size / preprocess.shorter_side)
+    whole, crop = size == preprocess.shorter_side, _number(size / preprocess.shorter_side)
     return {
         "file": place.name,
         # JSON quotes as Python does.
@@ -76,8 +76,8 @@ def facts(
         "size": str(size),
         "shorter": str(preprocess.shorter_side),
         "crop": crop,
-        "cropped": "" if size == preprocess.shorter_side else f"{crop} * ",
-        "cropped_f": "" if size == preprocess.shorter_side else f"{crop}f * ",
+        "square": "whole" if whole else "cropped",
+        "of_side": "" if whole else f", {crop} of the shorter side,",
         "filter": preprocess.interpolation,
         "FILTER": preprocess.interpolation.upper(),
         "values": "pixels" if pixels else "normalised",

@@ -123,5 +123,6 @@ def test_a_network_of_the_zoo():
     images = np.random.default_rng(0).normal(size=(16, 16, 16, 3)).astype(np.float32)
     errors = layer_errors(model, calibrated(model, images), images)
     names = [error.name for error in errors]
-    assert {"stem_conv1", "stage1_block1_conv1", "stage3_block3_conv2"} <= set(names)
-    assert {error.kind for error in errors} >= {"Conv2D", "Dense", "Add"}
+    assert {"stem_conv1", "stage1_block1_conv1", "stage3_block3_conv2", "predictions"} <= set(names)
+    # The classifier loses more in its sums or in its softmax, as its random weights are.
+    assert {error.kind for error in errors} >= {"Conv2D", "Add"}

@@ -186,6 +186,8 @@ def test_the_best_trial_is_not_always_the_last(spoilt, many, monkeypatch):
 
 def test_sets_of_layers_grow_to_all_that_may_be(logits):
     units = Units(lower(logits))
+    # Keras counts the layers that it names itself over the whole process.
+    first, second = (layer.name for layer in logits.layers if isinstance(layer, keras.layers.Add))
 
     def growing(*worst, kept=()):
         layers = tuple(LayerError(name=name, snr_db=1.0, own_snr_db=1.0) for name in worst)
@@ -197,11 +199,11 @@ def test_sets_of_layers_grow_to_all_that_may_be(logits):
     sets, end = growing("stem_conv", "predictions", "block1_2_conv", kept=tuple(stem))
     assert sets == [stem | block] and end == "No other layer that may be in float32 loses anything"
     # A layer that does not fit into half with what goes with it is passed over for one that does.
-    sets, end = growing("block1_2_conv", "add_1", "add", "stem_conv")
-    four = block | units.around("add_1")
+    sets, end = growing("block1_2_conv", second, first, "stem_conv")
+    four = block | units.around(second)
     assert sets == [block, four, four | stem] and len(sets[-1]) == 5
     assert end.startswith("At most half may be, ")
-    assert end.endswith(": add, the next, and what goes with it would turn the 5 tried into 8")
+    assert end.endswith(f": {first}, the next, and what goes with it would turn the 5 tried into 8")
     most = tuple(sorted(units.layers())[:6])
     sets, end = growing("stem_conv", "block1_2_conv", kept=most)
     assert not sets and end.startswith("More than half were to be from the start, ")

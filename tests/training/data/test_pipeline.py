@@ -235,7 +235,7 @@ def test_samples_hold_each_class_equally_often_while_it_has_images():
 
 
 def test_more_samples_than_images_is_an_error():
-    with pytest.raises(ValueError, match=r"1..7, the images of the test split. Received: 8"):
+    with pytest.raises(ValueError, match=r"1..7, the images of the test split. Received: count=8"):
         sample_images(_source(), PREPROCESS, count=8, split="test")
 
 

@@ -41,7 +41,7 @@ def training_batches(
     Image k of the run is number k mod N of epoch k div N, whose order is a pure function of (seed, epoch): each image
     comes once an epoch, batches run across epochs, and the position in the data is one integer. With `repeats` each
     image comes so often in a row, and batches are cut off the row wherever they end. Without `compiled`, the graph
-    holds operations of TensorFlow alone, which any process can run; the elements are the same.
+    holds operations of TensorFlow alone, which any process can run; on x86-64 the elements are the same.
 
     Raises ValueError when the batch is no multiple of the replicas, when there are no such local replicas, when mixing
     finds no pairs, and when a random crop could be larger than its image.

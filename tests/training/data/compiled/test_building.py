@@ -66,7 +66,8 @@ def test_a_library_that_is_cut_off_is_made_anew(cache, monkeypatch, left):
 
 def test_a_library_works_in_another_process(cache, monkeypatch):
     _make(monkeypatch)
-    subprocess.run([sys.executable, "-c", USE], check=True, env=lean(), capture_output=True)
+    done = subprocess.run([sys.executable, "-c", USE], check=False, env=lean(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_processes_that_make_it_at_once_do_not_meet(cache):
